@@ -1,0 +1,55 @@
+/* endpoint: every session of one engine. Demultiplexes datagrams, answers "what is due now" and "when next".
+ *
+ * Deterministic: same inputs, times and random seed give the same datagrams (contract C6).
+ */
+#ifndef KCPSHIM_ENDPOINT_H
+#define KCPSHIM_ENDPOINT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "netaddr.h"
+#include "session.h"
+
+struct mem;
+struct endpoint;
+
+/* `seed`: 32 random bytes from which every id, ephemeral key and nonce is drawn (ChaCha20 stream). */
+struct endpoint *endpoint_new(struct mem *, const uint8_t seed[32]);
+/* Frees every session too. */
+void endpoint_free(struct endpoint *);
+
+/* Server side: datagrams that arrive on `sock` may open sessions with this config. Returns a listener handle > 0,
+ * or KCPSHIM_E_FULL when `sock` has one already, _NOMEM. `cfg` is copied. */
+int endpoint_listen(struct endpoint *, uint32_t sock, const struct session_config *cfg);
+/* How many more sessions the accept queue takes; at 0 first flights are dropped in silence (as TCP's SYN queue). */
+void endpoint_listener_room(struct endpoint *, uint32_t listener, uint32_t room);
+/* Stops opening sessions; those that exist go on. */
+void endpoint_unlisten(struct endpoint *, uint32_t listener);
+
+/* Client side: a new session in CONNECTING over `path`. NULL without memory. */
+struct session *endpoint_connect(struct endpoint *, const struct path *, const struct session_config *cfg, uint64_t now);
+/* Frees a session in any state without a word to the peer (call session_abort first to tell it, and let endpoint_output run). */
+void endpoint_release(struct endpoint *, struct session *);
+struct session *endpoint_find(struct endpoint *, uint64_t id);
+
+/* A datagram arrived. `data` may be changed in place. Negative: it was dropped, and why (nothing else happened). */
+int endpoint_input(struct endpoint *, const struct path *, uint8_t *data, size_t len, uint64_t now);
+/* The kernel reported an ICMP error for a datagram sent over `path` (KCPSHIM_E_REFUSED, _HOSTUNREACH, _NETUNREACH).
+ * Hard only while connecting; later it makes the session probe its peer first, since ICMP can be forged. */
+void endpoint_icmp(struct endpoint *, const struct path *, int error, uint64_t now);
+/* The path's MTU became smaller: UDP payload bytes. */
+void endpoint_path_mtu(struct endpoint *, const struct path *, size_t payload, uint64_t now);
+
+/* Writes the next datagram that is due into buf[0..cap) (cap >= 1500) and its path; returns its length, 0 when none is due. */
+size_t endpoint_output(struct endpoint *, struct path *, uint8_t *buf, size_t cap, uint64_t now);
+/* Earliest time at which endpoint_output may have something; KCP_NEVER: only input can cause output. */
+uint64_t endpoint_deadline(const struct endpoint *);
+/* Next session with events to take, or NULL. Newly accepted ones appear with SESSION_EV_OPENED. */
+struct session *endpoint_next_ready(struct endpoint *);
+
+/* Iterates over all sessions: pass NULL first. */
+struct session *endpoint_each(struct endpoint *, struct session *prev);
+
+#endif

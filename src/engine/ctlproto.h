@@ -1,0 +1,90 @@
+/* ctlproto: the requests that interposed calls and kcpctl send to an engine, over AF_UNIX SOCK_SEQPACKET.
+ *
+ * One connection to ident_engine_name() per request (it is closed again at once, so that the program's descriptor table
+ * stays its own). A request is one message: struct ctl_request, with descriptors by SCM_RIGHTS where stated. Same machine, same
+ * build: host byte order, no padding surprises since both ends are this library; `version` is checked all the same.
+ * Who holds the program's descriptor may control it: requests marked P carry that descriptor as proof.
+ */
+#ifndef KCPSHIM_CTLPROTO_H
+#define KCPSHIM_CTLPROTO_H
+
+#include <stdint.h>
+
+#include "../core/netaddr.h"
+
+#define CTL_MAGIC 0x6b637073u
+#define CTL_VERSION 1u
+#define CTL_OPTLEN_MAX 512u
+
+enum ctl_op {
+	CTL_LISTEN = 1,    /* fd: bound TCP socket. Reply fd: the program's end of a SEQPACKET pair. backlog */
+	CTL_BACKLOG,       /* P  listen() again on a listener of ours. backlog */
+	CTL_CONNECT,       /* fd: TCP socket (maybe bound). addr, flags. Blocking: the reply comes when the outcome is known
+	                    * (fd on success). CTL_F_NONBLOCK: at once, error EINPROGRESS, fd of a pending pair.
+	                    * Closing the connection before the reply aborts the attempt. */
+	CTL_CONNECT_DETACH,/* second message on a connection that waits for a blocking CTL_CONNECT: reply at once with the pending pair (EINTR) */
+	CTL_CONNECT_AGAIN, /* P  connect() repeated: error EALREADY, 0 (first repeat after success), EISCONN, or why it failed */
+	CTL_DISCONNECT,    /* P  connect(AF_UNSPEC): the session is reset */
+	CTL_SETSOCKOPT,    /* P  level, optname, optlen, opt */
+	CTL_GETSOCKOPT,    /* P  level, optname, optlen -> optlen, opt */
+	CTL_QUERY,         /* P  -> state, error(pending error, not cleared), unacked, unsent */
+	CTL_DRAIN,         /* P  close() with SO_LINGER n: reply when all is acknowledged and FIN acked, or after timeout_ms (EWOULDBLOCK) */
+	CTL_FLAGS,         /* P  MSG_MORE: flags CTL_F_MORE set or clear */
+	CTL_MIGRATE,       /* only from the engine's own process: become an orphan carrier; reply when it runs */
+	CTL_STATUS,        /* same user or root: replies of struct ctl_status, one message each, then one with kind 0 */
+	CTL_SET,           /* same user or root: id, name, value (text) as kcpctl set */
+};
+
+#define CTL_F_NONBLOCK 1u
+#define CTL_F_MORE 2u
+
+struct ctl_request {
+	uint32_t magic, version;
+	uint32_t op;           /* enum ctl_op */
+	uint32_t flags;
+	uint32_t id;           /* connection or listener number of the ident; 0 where there is none */
+	int32_t backlog;
+	int32_t level, optname;
+	uint32_t optlen;
+	uint32_t timeout_ms;
+	struct netaddr addr;
+	char name[32];         /* CTL_SET */
+	uint8_t opt[CTL_OPTLEN_MAX]; /* option value, or CTL_SET's value as text */
+};
+
+enum ctl_state { CTL_ST_NONE, CTL_ST_CONNECTING, CTL_ST_ESTABLISHED, CTL_ST_CLOSED, CTL_ST_RESET, CTL_ST_FAILED, CTL_ST_LISTEN };
+
+struct ctl_reply {
+	uint32_t magic, version;
+	int32_t error;         /* 0 or a positive errno for the program */
+	uint32_t state;        /* enum ctl_state */
+	uint32_t optlen;
+	int32_t pending_error; /* positive errno or 0: what SO_ERROR would tell */
+	uint64_t unacked, unsent; /* SIOCOUTQ, SIOCOUTQNSD */
+	uint8_t opt[CTL_OPTLEN_MAX];
+};
+
+/* One line of kcpctl status. kind 0 ends the list. */
+struct ctl_status {
+	uint32_t magic, version;
+	uint32_t kind;         /* 1 listener, 2 session */
+	uint32_t pid;          /* process that holds the engine */
+	uint32_t id;
+	uint32_t role;         /* enum ident_role */
+	char program[32];
+	char state[16];        /* "listen", "syn-sent", "syn-recv", "estab", "fin-wait", "close-wait", "last-ack", "closing", "linger" */
+	char crypto[24];       /* "none", "aes-256-gcm", "chacha20-poly1305", "aes-cbc", "plugin", "plain" */
+	uint32_t authenticated;
+	struct netaddr local, peer, current_peer;
+	uint64_t rtt_us, rttvar_us, min_rtt_us;
+	uint64_t send_queue, recv_queue;     /* bytes unacknowledged+unsent; bytes not yet read by the program (in the session) */
+	uint64_t retransmits, spurious;      /* segments */
+	uint64_t bytes_sent, bytes_received; /* stream */
+	uint64_t wire_sent, wire_received;   /* bytes in datagrams */
+	uint64_t datagrams_sent, datagrams_received, dropped;
+	uint64_t pacing_rate;                /* bytes/s */
+	uint32_t cwnd, mtu;
+	uint64_t age_us;
+};
+
+#endif
