@@ -20,6 +20,11 @@ struct endpoint *endpoint_new(struct mem *, const uint8_t seed[32]);
 /* Frees every session too. */
 void endpoint_free(struct endpoint *);
 
+/* What the wall clock shows at `now`, ns since 1970. First flights of sealed sessions carry it, so that a recorded one cannot
+ * be used again; to be told at the start and whenever the two clocks may have drifted apart (hours). Without it servers ask
+ * each client for one more round trip. */
+void endpoint_set_time(struct endpoint *, uint64_t unix_ns, uint64_t now);
+
 /* Server side: datagrams that arrive on `sock` may open sessions with this config. Returns a listener handle > 0,
  * or KCPSHIM_E_FULL when `sock` has one already, _NOMEM. `cfg` is copied. */
 int endpoint_listen(struct endpoint *, uint32_t sock, const struct session_config *cfg);
