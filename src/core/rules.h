@@ -69,7 +69,29 @@ enum rules_action rules_match(const struct rules *, const char *program, enum ru
     const struct netaddr *addr, struct rules_options *opts);
 /* Whether any kcp or auto rule could ever match this program: false lets the shim stay wholly native. */
 bool rules_relevant(const struct rules *, const char *program);
-/* Fields set in `over` replace those of `base`. */
+/* Fields set in `over` replace those of `base`. A key given in either form (key, key_file) replaces one given in the other;
+ * the same holds for the salt. */
 void rules_options_merge(struct rules_options *base, const struct rules_options *over);
+
+/* One rule of a table, for those who print or check it. Pointers live as long as the table. */
+struct rules_entry {
+	enum rules_action action;
+	enum rules_role role;
+	const char *name;                  /* of the text it came from */
+	unsigned line;
+	const struct rules_options *opts;  /* its own options; NULL: none */
+};
+
+/* Number of rules; 0 for NULL. */
+size_t rules_count(const struct rules *);
+/* Rule `i` (0-based). False behind the last one. */
+bool rules_entry(const struct rules *, size_t i, struct rules_entry *);
+/* Rule `i` in normal form (one blank between words, masked address, merged ports, options in the order of enum rules_option)
+ * into buf, as snprintf: returns the full length. Parsing it again gives the same rule, but for key and salt, shown as ***. */
+size_t rules_format(const struct rules *, size_t i, char *buf, size_t len);
+/* "send_window_size" and so on; NULL outside the enum. */
+const char *rules_option_name(enum rules_option);
+/* The option's value as a rule line would give it (key and salt: ***) into buf, as snprintf. */
+size_t rules_option_value(const struct rules_options *, enum rules_option, char *buf, size_t len);
 
 #endif
