@@ -91,6 +91,9 @@ int kcp_set_nodelay(struct kcp *, bool nodelay, uint32_t interval_us, uint32_t r
 int kcp_set_cc(struct kcp *, enum kcp_cc, uint64_t rate, uint64_t now);
 void kcp_set_stream(struct kcp *, bool stream);
 
+/* The settings in force; valid while the ARQ lives. */
+const struct kcp_config *kcp_get_config(const struct kcp *);
+
 /* --- what it knows --- */
 struct kcp_info {
 	uint64_t srtt_us, rttvar_us, min_rtt_us, rto_us;

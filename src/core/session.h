@@ -88,6 +88,10 @@ void session_cork(struct session *, bool on, uint64_t now);
 /* Changes keepalive and user timeout (see session_config). */
 void session_set_timeouts(struct session *, uint64_t user_timeout_us,
     uint64_t keep_idle_us, uint64_t keep_interval_us, uint32_t keep_count, uint64_t now);
+/* UDP payload bytes of one datagram from now on (KCP_MTU, max_transmission). KCPSHIM_E_RANGE: outside 100..65000. */
+int session_set_mtu(struct session *, uint32_t mtu, uint64_t now);
+/* The engine sends this session's datagrams through another socket from now on; its address stays the same. */
+void session_set_sock(struct session *, uint32_t sock);
 struct kcp *session_kcp(struct session *);  /* for the run-time setters only; NULL before it is open */
 
 struct session_info {

@@ -1,0 +1,227 @@
+#include "engine.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/random.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "config.h"
+#include "ctlproto.h"
+#include "ident.h"
+#include "log.h"
+#include "loop.h"
+
+#define ENGINE_STACK (512u * 1024u)
+#define ENGINE_FD_HIGH 512 /* where unshare is refused, our descriptors start here at least */
+
+/* One engine per process. `id` is what the program's threads may use; the loop lives in its own mapping. */
+static struct {
+	pthread_mutex_t lock;
+	_Atomic uint64_t id;
+	_Atomic bool remote;    /* it runs in a carrier of engine=process */
+	const struct config *cfg;
+	struct loop *loop;
+	uint64_t starting;
+	int ctl;                /* descriptor in the program's table, on its way to the engine's */
+	int error;
+	bool ready;
+	pthread_cond_t cond;
+} engine = { .lock = PTHREAD_MUTEX_INITIALIZER, .cond = PTHREAD_COND_INITIALIZER };
+
+uint64_t
+engine_current(void)
+{
+	return atomic_load_explicit(&engine.id, memory_order_acquire);
+}
+
+void
+engine_forked(void)
+{
+	static const pthread_mutex_t fresh = PTHREAD_MUTEX_INITIALIZER;
+
+	engine.lock = fresh;
+	atomic_store(&engine.id, 0);
+	atomic_store(&engine.remote, false);
+}
+
+/* A descriptor table of the thread's own, empty but for `keep`: the program's numbers, its closefrom() loops and its forked
+ * children then never meet an engine descriptor. Where unshare is refused (seccomp), high close-on-exec numbers have to do. */
+static int
+engine_own_table(int *keep, int nkeep)
+{
+	int top = 0;
+
+	if (unshare(CLONE_FILES) != 0) {
+		for (int i = 0; i < nkeep; i++) {
+			int high = keep[i] < 0 ? -1 : fcntl(keep[i], F_DUPFD_CLOEXEC, ENGINE_FD_HIGH);
+
+			if (high >= 0)
+				keep[i] = high;
+		}
+		return 0;
+	}
+	for (int i = 0; i < nkeep; i++) {
+		if (keep[i] < 0)
+			continue;
+		/* Above everything the program has open, then down to the smallest free numbers. */
+		if ((keep[i] = fcntl(keep[i], F_DUPFD_CLOEXEC, 0)) < 0)
+			return errno;
+		top = keep[i] > top ? keep[i] : top;
+	}
+	for (int fd = 0, next; fd <= top; fd = next + 1) {
+		next = top + 1;
+		for (int i = 0; i < nkeep; i++)
+			if (keep[i] >= fd && keep[i] < next)
+				next = keep[i];
+		if (next > fd)
+			(void)close_range((unsigned)fd, (unsigned)next - 1, 0);
+	}
+	(void)close_range((unsigned)top + 1, ~0U, 0);
+	return 0;
+}
+
+static int
+engine_log_fd(const struct config *cfg)
+{
+	if (cfg->log_level == CONFIG_LOG_NONE)
+		return -1;
+	if (cfg->log_file[0] == '\0')
+		return fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, 0);
+	return open(cfg->log_file, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
+}
+
+static void
+engine_report(int error)
+{
+	pthread_mutex_lock(&engine.lock);
+	engine.error = error;
+	engine.ready = true;
+	pthread_cond_signal(&engine.cond);
+	pthread_mutex_unlock(&engine.lock);
+}
+
+static void *
+engine_thread(void *arg)
+{
+	struct loop *l = arg;
+	int keep[2] = { engine.ctl, engine_log_fd(engine.cfg) };
+	int error;
+
+	(void)pthread_setname_np(pthread_self(), "kcpshim");
+	if ((error = engine_own_table(keep, 2)) == 0) {
+		log_init(engine.cfg->log_level, keep[1], engine.cfg->program);
+		error = loop_init(l, engine.cfg, engine.starting, keep[0]);
+	}
+	engine_report(error);
+	if (error == 0)
+		loop_run(l);
+	if (error == 0 && l->carrier)
+		_exit(0);
+	/* A carrier took over (or it never started): this process has no engine any more, unless it keeps asking that carrier. */
+	if (!atomic_load(&engine.remote))
+		atomic_store(&engine.id, 0);
+	return NULL;
+}
+
+static int
+engine_control_socket(uint64_t id)
+{
+	struct sockaddr_un un;
+	socklen_t len = ident_engine_name(id, &un);
+	int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+
+	if (fd < 0)
+		return -1;
+	if (bind(fd, (struct sockaddr *)&un, len) == 0 && listen(fd, 1024) == 0)
+		return fd;
+	close(fd);
+	return -1;
+}
+
+static int
+engine_spawn(struct loop *l)
+{
+	sigset_t all, old;
+	pthread_attr_t attr;
+	pthread_t thread;
+	int error;
+
+	if (getrandom(&engine.starting, sizeof(engine.starting), 0) != (ssize_t)sizeof(engine.starting))
+		return EIO;
+	engine.starting &= 0xffffffffffffu;
+	if ((engine.ctl = engine_control_socket(engine.starting)) < 0)
+		return errno;
+	engine.ready = false;
+	engine.loop = l;
+	sigfillset(&all);
+	pthread_attr_init(&attr);
+	pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
+	pthread_attr_setstacksize(&attr, ENGINE_STACK);
+	pthread_sigmask(SIG_SETMASK, &all, &old);
+	error = pthread_create(&thread, &attr, engine_thread, l);
+	pthread_sigmask(SIG_SETMASK, &old, NULL);
+	pthread_attr_destroy(&attr);
+	while (error == 0 && !engine.ready)
+		pthread_cond_wait(&engine.cond, &engine.lock);
+	close(engine.ctl);
+	return error != 0 ? error : engine.error;
+}
+
+/* engine=process: the loop moves out before it has anything to carry. */
+static int
+engine_move_out(uint64_t id)
+{
+	struct ctl_request q;
+	struct ctl_reply r;
+	struct sockaddr_un un;
+	socklen_t len = ident_engine_name(id, &un);
+	int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0), error = 0;
+
+	memset(&q, 0, sizeof(q));
+	memset(&r, 0, sizeof(r));
+	q.magic = CTL_MAGIC;
+	q.version = CTL_VERSION;
+	q.op = CTL_MIGRATE;
+	if (fd < 0)
+		return errno;
+	if (connect(fd, (struct sockaddr *)&un, len) != 0 || send(fd, &q, sizeof(q), MSG_NOSIGNAL) < 0 ||
+	    recv(fd, &r, sizeof(r), 0) != (ssize_t)sizeof(r))
+		error = errno != 0 ? errno : EPROTO;
+	close(fd);
+	return error != 0 ? error : r.error;
+}
+
+int
+engine_start(const struct config *cfg, uint64_t *id)
+{
+	struct loop *l;
+	int error = 0;
+
+	if ((*id = engine_current()) != 0)
+		return 0;
+	pthread_mutex_lock(&engine.lock);
+	if ((*id = engine_current()) == 0) {
+		engine.cfg = cfg;
+		l = mmap(NULL, sizeof(*l), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+		if (l == MAP_FAILED)
+			error = ENOMEM;
+		else if ((error = engine_spawn(l)) == 0) {
+			if (cfg->engine_process) {
+				atomic_store(&engine.remote, true);
+				error = engine_move_out(engine.starting);
+			}
+			*id = engine.starting;
+			if (error == 0)
+				atomic_store_explicit(&engine.id, engine.starting, memory_order_release);
+		}
+	}
+	pthread_mutex_unlock(&engine.lock);
+	return error;
+}

@@ -1,0 +1,267 @@
+#include "listener.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/sockios.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "../core/endpoint.h"
+#include "../core/error.h"
+#include "../core/mem.h"
+#include "config.h"
+#include "log.h"
+#include "relay.h"
+#include "sesscfg.h"
+#include "udp.h"
+
+#define LISTENER_BACKLOG_MAX 4096
+
+struct listener *
+listener_find(struct loop *l, uint32_t id)
+{
+	struct listener *li;
+
+	LIST_FOREACH(li, &l->listeners, all)
+		if (li->id == id)
+			return li;
+	return NULL;
+}
+
+static unsigned
+listener_clamp(int backlog)
+{
+	/* listen(2): the kernel compares as unsigned and caps by somaxconn. */
+	return (unsigned)backlog > LISTENER_BACKLOG_MAX ? LISTENER_BACKLOG_MAX : (unsigned)backlog;
+}
+
+void
+listener_set_backlog(struct loop *l, struct listener *li, int backlog)
+{
+	li->backlog = listener_clamp(backlog);
+	listener_update_room(l, li);
+}
+
+void
+listener_update_room(struct loop *l, struct listener *li)
+{
+	unsigned queued = 0, limit = li->backlog + 1;
+	int outq = 0;
+
+	if (li->unit > 0 && ioctl(li->src.fd, SIOCOUTQ, &outq) == 0)
+		queued = (unsigned)(outq / li->unit);
+	endpoint_listener_room(l->ep, (uint32_t)li->handle, queued >= limit ? 0 : limit - queued);
+}
+
+/* A session of a listener that is gone gets a connected socket of its own, so that a new listener may take the port:
+ * the kernel prefers the connected one for its peer's datagrams. */
+static int
+listener_move_session(struct loop *l, struct listener *li, struct session *s)
+{
+	struct conn *c = session_owner(s);
+	struct netaddr local = c->ident.local;
+	const struct path *p = session_path(s);
+	int error;
+
+	local.port = li->udp->local.port;
+	netaddr_unmap(&local);
+	error = udp_open(l, &local, &p->remote, p->remote.family == 4 ? AF_INET : AF_INET6, li->tcp_fd, UDP_BESIDE, &c->udp);
+	if (error == 0)
+		session_set_sock(s, c->udp->handle);
+	return error;
+}
+
+/* The program closed its last copy, or the last process that had one is gone. Sessions go on. */
+static void
+listener_close(struct loop *l, struct listener *li)
+{
+	struct session *s, *next;
+	int error;
+
+	endpoint_unlisten(l->ep, (uint32_t)li->handle);
+	udp_allow_reuse(li->udp);
+	for (s = endpoint_each(l->ep, NULL); s != NULL; s = next) {
+		next = endpoint_each(l->ep, s);
+		if (session_path(s)->sock != li->udp->handle)
+			continue;
+		if (session_owner(s) == NULL)
+			endpoint_release(l->ep, s); /* was not proven yet: as a SYN queue that goes with its listener */
+		else if ((error = listener_move_session(l, li, s)) != 0) {
+			log_error("session of a closed listener lost: %s", strerror(error));
+			relay_abort(l, session_owner(s), ECONNRESET);
+		}
+	}
+	udp_close(l, li->udp);
+	LIST_REMOVE(li, all);
+	close(li->tcp_fd);
+	options_dispose(l->mem, &li->options);
+	loop_retire(l, &li->src);
+}
+
+static void
+listener_ready(struct loop *l, struct source *src, uint32_t events)
+{
+	struct listener *li = (struct listener *)src;
+
+	if (events & EPOLLHUP)
+		listener_close(l, li);
+}
+
+/* The program's end shows no POLLOUT, as a listening TCP socket. */
+static int
+listener_fill(int app_fd)
+{
+	int small = 1;
+	uint8_t byte = 0;
+
+	if (setsockopt(app_fd, SOL_SOCKET, SO_SNDBUF, &small, sizeof(small)) != 0)
+		return errno;
+	while (send(app_fd, &byte, 1, MSG_DONTWAIT | MSG_NOSIGNAL) == 1)
+		;
+	return errno == EAGAIN ? 0 : errno;
+}
+
+static int
+listener_pair(struct loop *l, struct listener *li, int *app_fd)
+{
+	struct sockaddr_un un;
+	struct stat st;
+	int sv[2], error = 0, size = 1 << 22;
+
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, sv) != 0)
+		return errno;
+	li->src.fd = sv[0];
+	if (setsockopt(sv[0], SOL_SOCKET, SO_SNDBUFFORCE, &size, sizeof(size)) != 0)
+		(void)setsockopt(sv[0], SOL_SOCKET, SO_SNDBUF, &size, sizeof(size));
+	if (bind(sv[0], (struct sockaddr *)&un, ident_format(&li->ident, &un)) != 0 ||
+	    fcntl(sv[0], F_SETFL, O_NONBLOCK) != 0 || fstat(sv[1], &st) != 0)
+		error = errno;
+	if (error == 0 && (error = listener_fill(sv[1])) == 0)
+		error = loop_add(l, &li->src, EPOLLRDHUP | EPOLLET);
+	if (error != 0) {
+		close(sv[0]);
+		close(sv[1]);
+		li->src.fd = -1;
+		return error;
+	}
+	li->ino = st.st_ino;
+	*app_fd = sv[1];
+	return 0;
+}
+
+static int
+listener_setup(struct loop *l, struct listener *li, int tcp_fd)
+{
+	struct sockaddr_storage ss;
+	struct session_config cfg;
+	struct rules_options opts;
+	struct netaddr local;
+	socklen_t len = sizeof(li->ident.domain);
+	int error;
+
+	if (getsockopt(tcp_fd, SOL_SOCKET, SO_DOMAIN, &li->ident.domain, &len) != 0)
+		return errno;
+	len = sizeof(ss);
+	if (getsockname(tcp_fd, (struct sockaddr *)&ss, &len) != 0)
+		return errno;
+	if (!ident_from_sockaddr(&local, (struct sockaddr *)&ss, len))
+		return EAFNOSUPPORT;
+	li->ident.role = IDENT_LISTENER;
+	li->ident.engine = l->id;
+	li->ident.id = li->id;
+	li->ident.local = local;
+	if (config_match(l->cfg, RULES_LISTEN, &local, &opts) != RULES_KCP)
+		return EOPNOTSUPP;
+	if ((opts.set & (1u << RULES_OPT_UDP_PORT)) && opts.udp_port != 0)
+		local.port = opts.udp_port;
+	if ((error = udp_open(l, &local, NULL, li->ident.domain, tcp_fd, UDP_LISTEN, &li->udp)) != 0 ||
+	    (error = options_read(l->mem, &li->options, tcp_fd, li->ident.domain)) != 0)
+		return error;
+	sesscfg_from_options(&cfg, &opts);
+	li->handle = endpoint_listen(l->ep, li->udp->handle, &cfg);
+	if (li->handle < 0)
+		return li->handle == KCPSHIM_E_FULL ? EADDRINUSE : ENOBUFS;
+	li->udp->listener = li;
+	return 0;
+}
+
+int
+listener_open(struct loop *l, int tcp_fd, int backlog, int *app_fd)
+{
+	struct listener *li = mem_alloc(l->mem, sizeof(*li));
+	int error;
+
+	if (li == NULL)
+		return ENOBUFS;
+	li->src.fd = li->tcp_fd = -1;
+	li->src.size = sizeof(*li);
+	li->src.ready = listener_ready;
+	li->id = loop_new_id(l);
+	li->handle = -1;
+	if ((error = listener_setup(l, li, tcp_fd)) == 0 && (error = listener_pair(l, li, app_fd)) == 0) {
+		li->tcp_fd = tcp_fd;
+		LIST_INSERT_HEAD(&l->listeners, li, all);
+		listener_set_backlog(l, li, backlog);
+		log_info("listening on UDP port %u", li->udp->local.port);
+		return 0;
+	}
+	if (li->handle > 0)
+		endpoint_unlisten(l->ep, (uint32_t)li->handle);
+	if (li->udp != NULL)
+		udp_close(l, li->udp);
+	options_dispose(l->mem, &li->options);
+	mem_free(l->mem, li, sizeof(*li));
+	return error;
+}
+
+static int
+listener_hand_out(struct listener *li, struct conn *c, int app_fd)
+{
+	union { char buf[CMSG_SPACE(sizeof(int))]; struct cmsghdr align; } control = { { 0 } };
+	struct iovec iov = { &c->id, sizeof(c->id) };
+	struct msghdr m = { .msg_iov = &iov, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof(control) };
+	struct cmsghdr *cm = CMSG_FIRSTHDR(&m);
+	int before = 0, after = 0;
+
+	cm->cmsg_level = SOL_SOCKET;
+	cm->cmsg_type = SCM_RIGHTS;
+	cm->cmsg_len = CMSG_LEN(sizeof(int));
+	memcpy(CMSG_DATA(cm), &app_fd, sizeof(int));
+	if (li->unit == 0)
+		(void)ioctl(li->src.fd, SIOCOUTQ, &before);
+	if (sendmsg(li->src.fd, &m, MSG_NOSIGNAL | MSG_DONTWAIT) < 0)
+		return errno;
+	if (li->unit == 0 && ioctl(li->src.fd, SIOCOUTQ, &after) == 0 && before == 0)
+		li->unit = after;
+	return 0;
+}
+
+void
+listener_accepted(struct loop *l, struct session *s)
+{
+	struct listener *li;
+	struct conn *c;
+	int app_fd, error;
+
+	LIST_FOREACH(li, &l->listeners, all)
+		if ((uint32_t)li->handle == session_listener(s))
+			break;
+	if (li == NULL) {
+		session_abort(s, l->now);
+		return;
+	}
+	if ((error = relay_accept(l, s, li, &c, &app_fd)) != 0) {
+		log_error("accept: %s", strerror(error));
+		session_abort(s, l->now);
+		return;
+	}
+	if ((error = listener_hand_out(li, c, app_fd)) != 0) {
+		log_error("accept queue: %s", strerror(error));
+		session_abort(s, l->now);
+	}
+	close(app_fd);
+}

@@ -1,0 +1,40 @@
+/* listener: a listening socket of the program: a SEQPACKET pair over which each accepted connection is handed out.
+ *
+ * A real AF_UNIX listener would let accept(2) work uninterposed, but nothing would tell the engine that the program's last copy
+ * was closed, any local user could connect to it, and the port would stay taken. The pair's HUP tells exactly.
+ */
+#ifndef KCPSHIM_LISTENER_H
+#define KCPSHIM_LISTENER_H
+
+#include <stdint.h>
+#include <sys/queue.h>
+
+#include "ident.h"
+#include "loop.h"
+#include "options.h"
+
+struct session;
+
+struct listener {
+	struct source src;      /* the engine's end */
+	uint32_t id;
+	struct ident ident;
+	int tcp_fd;             /* the program's own socket, bound, never listening: keeps the port from others */
+	struct udp_sock *udp;
+	int handle;             /* endpoint's */
+	unsigned backlog;
+	int unit;               /* what one queued message charges the pair (SIOCOUTQ), 0: not known yet */
+	uint64_t ino;
+	struct options options;
+	LIST_ENTRY(listener) all;
+};
+
+/* tcp_fd becomes the listener's on success. *app_fd is the program's end (caller's). 0 or positive errno. */
+int listener_open(struct loop *, int tcp_fd, int backlog, int *app_fd);
+void listener_set_backlog(struct loop *, struct listener *, int backlog);
+struct listener *listener_find(struct loop *, uint32_t id);
+/* A session of this listener was proven: make its pair and hand it out. */
+void listener_accepted(struct loop *, struct session *);
+/* Tells the endpoint how many more fit into the accept queue. */
+void listener_update_room(struct loop *, struct listener *);
+#endif

@@ -1,0 +1,205 @@
+#include "loop.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/random.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "../core/endpoint.h"
+#include "../core/mem.h"
+#include "control.h"
+#include "listener.h"
+#include "log.h"
+#include "relay.h"
+#include "udp.h"
+
+#define LOOP_BATCH 64
+
+uint64_t
+loop_clock(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (uint64_t)ts.tv_sec * 1000000u + (uint64_t)ts.tv_nsec / 1000u;
+}
+
+static int
+loop_ctl(struct loop *l, int op, struct source *src, uint32_t events)
+{
+	struct epoll_event ev = { .events = events, .data.ptr = src };
+
+	return epoll_ctl(l->epfd, op, src->fd, &ev) == 0 ? 0 : errno;
+}
+
+int
+loop_add(struct loop *l, struct source *src, uint32_t events)
+{
+	return loop_ctl(l, EPOLL_CTL_ADD, src, events);
+}
+
+int
+loop_modify(struct loop *l, struct source *src, uint32_t events)
+{
+	return loop_ctl(l, EPOLL_CTL_MOD, src, events);
+}
+
+void
+loop_retire(struct loop *l, struct source *src)
+{
+	if (src->fd >= 0)
+		close(src->fd);
+	src->fd = -1;
+	STAILQ_INSERT_TAIL(&l->graveyard, src, grave);
+}
+
+uint32_t
+loop_new_id(struct loop *l)
+{
+	do {
+		l->next_id++;
+	} while (l->next_id == 0 || relay_find(l, l->next_id) != NULL);
+	return l->next_id;
+}
+
+void
+loop_bury(struct loop *l, uint32_t id, uint64_t ino, int error)
+{
+	struct tombstone *t = &l->tombs[l->tomb_next++ % LOOP_TOMBSTONES];
+
+	t->id = id;
+	t->ino = ino;
+	t->error = error;
+}
+
+struct tombstone *
+loop_tomb(struct loop *l, uint32_t id, uint64_t ino)
+{
+	for (unsigned i = 0; i < LOOP_TOMBSTONES; i++)
+		if (l->tombs[i].id == id && id != 0 && l->tombs[i].ino == ino)
+			return &l->tombs[i];
+	return NULL;
+}
+
+int
+loop_init(struct loop *l, const struct config *cfg, uint64_t id, int ctl)
+{
+	uint8_t seed[32];
+	int error;
+
+	memset(l, 0, sizeof(*l));
+	l->cfg = cfg;
+	l->id = id;
+	l->home_pidfd = -1;
+	l->pid = getpid();
+	l->now = loop_clock();
+	LIST_INIT(&l->listeners);
+	LIST_INIT(&l->udps);
+	LIST_INIT(&l->clients);
+	TAILQ_INIT(&l->dirty);
+	TAILQ_INIT(&l->timed);
+	STAILQ_INIT(&l->graveyard);
+	if (getrandom(seed, sizeof(seed), 0) != (ssize_t)sizeof(seed))
+		return EIO;
+	if ((l->mem = mem_new(0)) == NULL || (l->ep = endpoint_new(l->mem, seed)) == NULL)
+		return ENOMEM;
+	explicit_bzero(seed, sizeof(seed));
+	if ((l->epfd = epoll_create1(EPOLL_CLOEXEC)) < 0)
+		return errno;
+	if ((error = udp_io_new(l)) != 0 || (error = control_open(l, ctl)) != 0)
+		return error;
+	return 0;
+}
+
+/* The wait is exact to the nanosecond where the kernel has epoll_pwait2 (Linux 5.11), else rounded up to milliseconds:
+ * waking early would only spin. */
+static int
+loop_wait(struct loop *l, struct epoll_event *ev, uint64_t deadline)
+{
+	static bool no_pwait2;
+	struct timespec ts, *tsp = NULL;
+	uint64_t wait = 0;
+	int n;
+
+	if (deadline != KCP_NEVER) {
+		uint64_t now = loop_clock();
+
+		wait = deadline > now ? deadline - now : 0;
+		ts.tv_sec = (time_t)(wait / 1000000u);
+		ts.tv_nsec = (long)(wait % 1000000u) * 1000;
+		tsp = &ts;
+	}
+	if (!no_pwait2) {
+		n = epoll_pwait2(l->epfd, ev, LOOP_BATCH, tsp, NULL);
+		if (n >= 0 || (errno != ENOSYS && errno != EPERM))
+			return n;
+		no_pwait2 = true;
+	}
+	return epoll_wait(l->epfd, ev, LOOP_BATCH, tsp == NULL ? -1 : (int)((wait + 999) / 1000));
+}
+
+static void
+loop_bury_dead(struct loop *l)
+{
+	struct source *src;
+
+	while ((src = STAILQ_FIRST(&l->graveyard)) != NULL) {
+		STAILQ_REMOVE_HEAD(&l->graveyard, grave);
+		mem_free(l->mem, src, src->size);
+	}
+}
+
+static bool
+loop_idle_carrier(const struct loop *l)
+{
+	return l->carrier && (l->home_pidfd < 0 || l->home_gone) && l->nconns == 0 &&
+	    LIST_EMPTY(&l->listeners) && LIST_EMPTY(&l->clients);
+}
+
+/* Moves bytes and datagrams until nothing is left that can be done at this instant. Each round is bounded,
+ * so that descriptors that became ready meanwhile get their turn. True: there is more to do at once. */
+static bool
+loop_work(struct loop *l)
+{
+	struct session *s;
+	bool more;
+
+	while ((s = endpoint_next_ready(l->ep)) != NULL)
+		relay_session_ready(l, s);
+	more = relay_pump_dirty(l);
+	while ((s = endpoint_next_ready(l->ep)) != NULL)
+		relay_session_ready(l, s);
+	more |= udp_flush(l);
+	return more || !TAILQ_EMPTY(&l->dirty);
+}
+
+void
+loop_run(struct loop *l)
+{
+	struct epoll_event ev[LOOP_BATCH];
+	bool more = false;
+	int n;
+
+	while (!l->quit && !loop_idle_carrier(l)) {
+		uint64_t deadline = more ? 0 : udp_blocked(l) ? KCP_NEVER : endpoint_deadline(l->ep);
+		uint64_t timers = relay_deadline(l);
+
+		n = loop_wait(l, ev, timers < deadline ? timers : deadline);
+		l->now = loop_clock();
+		if (n < 0 && errno != EINTR) {
+			log_error("epoll_wait: %s", strerror(errno));
+			break;
+		}
+		for (int i = 0; i < n; i++) {
+			struct source *src = ev[i].data.ptr;
+
+			if (src->fd >= 0)
+				src->ready(l, src, ev[i].events);
+		}
+		relay_timers(l);
+		more = loop_work(l);
+		loop_bury_dead(l);
+	}
+}

@@ -1,0 +1,92 @@
+/* loop: the engine's state and its one thread: waits, dispatches, reads the clock. Shared by the files of src/engine. */
+#ifndef KCPSHIM_LOOP_H
+#define KCPSHIM_LOOP_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/queue.h>
+#include <sys/types.h>
+
+struct config;
+struct conn;
+struct ctl_client;
+struct endpoint;
+struct listener;
+struct loop;
+struct mem;
+struct udp_io;
+struct udp_sock;
+
+/* Anything with a descriptor in the epoll set. First member of what it belongs to. */
+struct source {
+	int fd;                 /* -1 once retired */
+	void (*ready)(struct loop *, struct source *, uint32_t events);
+	size_t size;            /* bytes of the object it starts, for mem_free */
+	STAILQ_ENTRY(source) grave;
+};
+
+STAILQ_HEAD(source_list, source);
+LIST_HEAD(conn_list, conn);
+LIST_HEAD(listener_list, listener);
+LIST_HEAD(udp_list, udp_sock);
+LIST_HEAD(client_list, ctl_client);
+TAILQ_HEAD(conn_queue, conn);
+
+/* How sessions that are gone ended, for SO_ERROR asked late. A ring: the oldest are forgotten. */
+#define LOOP_TOMBSTONES 1024u
+struct tombstone {
+	uint32_t id;
+	int32_t error;          /* positive errno, 0 once told */
+	uint64_t ino;
+};
+
+/* Table of connections, listeners and sockets by number. */
+#define LOOP_HASH 4096u
+
+struct loop {
+	const struct config *cfg;
+	struct mem *mem;
+	struct endpoint *ep;
+	struct udp_io *io;
+	uint64_t id;            /* 48 bits: ident.engine */
+	uint64_t now;           /* microseconds, CLOCK_MONOTONIC, read once per turn */
+	pid_t pid;              /* process that runs the loop */
+	int home_pidfd;         /* carrier of engine=process: readable when the program is gone; else -1 */
+	bool carrier;           /* an orphan: leave when nothing is left to carry */
+	bool home_gone;
+	bool quit;              /* the carrier took over: this thread ends */
+	int epfd;
+	struct source *control; /* listening control socket */
+	struct source *home;    /* home_pidfd in the epoll set */
+	uint32_t next_id;
+	struct conn_list conns[LOOP_HASH];      /* by id */
+	struct listener_list listeners;
+	struct udp_list udps;                   /* by insertion; sockets per listener and per client */
+	struct udp_sock *udp_hash[LOOP_HASH];   /* by handle */
+	struct client_list clients;
+	struct conn_queue dirty;                /* relays that have something to move */
+	struct conn_queue timed;                /* with a cork or drain limit running */
+	struct source_list graveyard;           /* freed at the end of the turn: later events of the batch may name them */
+	struct tombstone tombs[LOOP_TOMBSTONES];
+	uint32_t tomb_next;
+	size_t nconns;
+};
+
+/* Registers src->fd with `events`; 0 or positive errno. */
+int loop_add(struct loop *, struct source *, uint32_t events);
+int loop_modify(struct loop *, struct source *, uint32_t events);
+/* Closes the descriptor and frees the object behind `src` at the end of this turn. */
+void loop_retire(struct loop *, struct source *);
+/* A number for a connection, listener or socket; never 0, not in use as a connection. */
+uint32_t loop_new_id(struct loop *);
+void loop_bury(struct loop *, uint32_t id, uint64_t ino, int error);
+struct tombstone *loop_tomb(struct loop *, uint32_t id, uint64_t ino);
+
+/* Prepares everything in the calling thread's own descriptor table; 0 or positive errno. `ctl` is the listening control socket. */
+int loop_init(struct loop *, const struct config *, uint64_t id, int ctl);
+/* Runs until quit, or (carrier) until nothing is left. */
+void loop_run(struct loop *);
+uint64_t loop_clock(void);
+
+#endif

@@ -1,0 +1,179 @@
+#include "options.h"
+
+#include <errno.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "../core/mem.h"
+
+#ifndef SOL_TCP
+#define SOL_TCP IPPROTO_TCP
+#endif
+
+static struct option *
+options_find(const struct options *o, int level, int name)
+{
+	for (unsigned i = 0; i < o->count; i++)
+		if (o->list[i].level == level && o->list[i].name == name)
+			return &o->list[i];
+	return NULL;
+}
+
+void
+options_dispose(struct mem *m, struct options *o)
+{
+	mem_free(m, o->list, o->cap * sizeof(*o->list));
+	memset(o, 0, sizeof(*o));
+}
+
+static int
+options_remember(struct mem *m, struct options *o, int level, int name, const void *value, size_t len)
+{
+	struct option *e = options_find(o, level, name);
+
+	if (len > OPTIONS_LEN_MAX)
+		return EINVAL;
+	if (e == NULL) {
+		if (o->count == OPTIONS_MAX)
+			return ENOBUFS;
+		if (o->count == o->cap) {
+			unsigned cap = o->cap == 0 ? 2 : o->cap * 2;
+			struct option *list = mem_alloc(m, cap * sizeof(*list));
+
+			if (list == NULL)
+				return ENOBUFS;
+			if (o->count > 0)
+				memcpy(list, o->list, o->count * sizeof(*list));
+			mem_free(m, o->list, o->cap * sizeof(*list));
+			o->list = list;
+			o->cap = cap;
+		}
+		e = &o->list[o->count++];
+		e->level = level;
+		e->name = name;
+	}
+	e->len = (uint32_t)len;
+	memcpy(e->value, value, len);
+	return 0;
+}
+
+int
+options_copy(struct mem *m, struct options *to, const struct options *from)
+{
+	int error;
+
+	for (unsigned i = 0; i < from->count; i++) {
+		const struct option *e = &from->list[i];
+
+		if ((error = options_remember(m, to, e->level, e->name, e->value, e->len)) != 0)
+			return error;
+	}
+	return 0;
+}
+
+/* Options that a program sets before connect() or listen() and that mean something later. */
+static const struct { int level, name; } options_early[] = {
+	{ SOL_SOCKET, SO_KEEPALIVE }, { SOL_SOCKET, SO_LINGER }, { SOL_SOCKET, SO_RCVBUF }, { SOL_SOCKET, SO_SNDBUF },
+	{ SOL_SOCKET, SO_REUSEADDR }, { SOL_SOCKET, SO_REUSEPORT }, { SOL_SOCKET, SO_OOBINLINE },
+	{ SOL_SOCKET, SO_PRIORITY }, { SOL_SOCKET, SO_MARK }, { SOL_SOCKET, SO_BINDTODEVICE }, { SOL_SOCKET, SO_RCVLOWAT },
+	{ SOL_SOCKET, SO_ZEROCOPY }, { SOL_SOCKET, SO_DONTROUTE },
+	{ IPPROTO_TCP, TCP_NODELAY }, { IPPROTO_TCP, TCP_MAXSEG }, { IPPROTO_TCP, TCP_CORK }, { IPPROTO_TCP, TCP_KEEPIDLE },
+	{ IPPROTO_TCP, TCP_KEEPINTVL }, { IPPROTO_TCP, TCP_KEEPCNT }, { IPPROTO_TCP, TCP_SYNCNT },
+	{ IPPROTO_TCP, TCP_LINGER2 }, { IPPROTO_TCP, TCP_DEFER_ACCEPT }, { IPPROTO_TCP, TCP_WINDOW_CLAMP },
+	{ IPPROTO_TCP, TCP_QUICKACK }, { IPPROTO_TCP, TCP_CONGESTION }, { IPPROTO_TCP, TCP_USER_TIMEOUT },
+	{ IPPROTO_TCP, TCP_FASTOPEN }, { IPPROTO_TCP, TCP_NOTSENT_LOWAT },
+	{ IPPROTO_IP, IP_TOS }, { IPPROTO_IP, IP_TTL }, { IPPROTO_IP, IP_MTU_DISCOVER }, { IPPROTO_IP, IP_FREEBIND },
+	{ IPPROTO_IP, IP_TRANSPARENT }, { IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT },
+	{ IPPROTO_IPV6, IPV6_V6ONLY }, { IPPROTO_IPV6, IPV6_TCLASS }, { IPPROTO_IPV6, IPV6_UNICAST_HOPS },
+	{ IPPROTO_IPV6, IPV6_MTU_DISCOVER },
+};
+
+int
+options_read(struct mem *m, struct options *o, int tcp_fd, int domain)
+{
+	int fresh = socket(domain, SOCK_STREAM | SOCK_CLOEXEC, IPPROTO_TCP), error = 0;
+
+	if (fresh < 0)
+		return errno;
+	for (size_t i = 0; error == 0 && i < sizeof(options_early) / sizeof(options_early[0]); i++) {
+		uint8_t have[OPTIONS_LEN_MAX], usual[OPTIONS_LEN_MAX];
+		socklen_t hlen = sizeof(have), ulen = sizeof(usual);
+		int level = options_early[i].level, name = options_early[i].name;
+
+		if ((level == IPPROTO_IPV6 && domain != AF_INET6) ||
+		    getsockopt(tcp_fd, level, name, have, &hlen) != 0 || hlen == 0)
+			continue;
+		if (getsockopt(fresh, level, name, usual, &ulen) == 0 && ulen == hlen && memcmp(have, usual, hlen) == 0)
+			continue;
+		error = options_remember(m, o, level, name, have, hlen);
+	}
+	close(fresh);
+	return error;
+}
+
+int
+options_set(struct mem *m, struct options *o, int domain, int level, int name, const void *value, size_t len)
+{
+	uint8_t now[OPTIONS_LEN_MAX];
+	socklen_t nlen = sizeof(now);
+	int fd = socket(domain, SOCK_STREAM | SOCK_CLOEXEC, IPPROTO_TCP), error = 0;
+
+	if (fd < 0)
+		return errno;
+	if (setsockopt(fd, level, name, value, (socklen_t)len) != 0)
+		error = errno;
+	else if (getsockopt(fd, level, name, now, &nlen) == 0 && nlen > 0)
+		error = options_remember(m, o, level, name, now, nlen);
+	close(fd);
+	return error;
+}
+
+int
+options_get(const struct options *o, int domain, int level, int name, void *value, size_t *len)
+{
+	const struct option *e = options_find(o, level, name);
+	socklen_t n = (socklen_t)*len;
+	int fd, error = 0;
+
+	if (e != NULL) {
+		if (*len > e->len)
+			*len = e->len;
+		memcpy(value, e->value, *len);
+		return 0;
+	}
+	if ((fd = socket(domain, SOCK_STREAM | SOCK_CLOEXEC, IPPROTO_TCP)) < 0)
+		return errno;
+	if (getsockopt(fd, level, name, value, &n) != 0)
+		error = errno;
+	else
+		*len = n;
+	close(fd);
+	return error;
+}
+
+int
+options_int(const struct options *o, int level, int name, int otherwise)
+{
+	const struct option *e = options_find(o, level, name);
+	int value;
+
+	if (e == NULL || e->len < sizeof(value))
+		return otherwise;
+	memcpy(&value, e->value, sizeof(value));
+	return value;
+}
+
+bool
+options_linger(const struct options *o, int *seconds)
+{
+	const struct option *e = options_find(o, SOL_SOCKET, SO_LINGER);
+	struct linger lg;
+
+	if (e == NULL || e->len < sizeof(lg))
+		return false;
+	memcpy(&lg, e->value, sizeof(lg));
+	*seconds = lg.l_linger;
+	return lg.l_onoff != 0;
+}

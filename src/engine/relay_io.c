@@ -1,0 +1,247 @@
+#include "relay_io.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <linux/sockios.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
+#include "../core/session.h"
+#include "control.h"
+#include "log.h"
+
+#define RELAY_IOV 48             /* segments moved by one system call */
+#define RELAY_BUDGET (256u * 1024u) /* bytes one connection moves before the others get their turn */
+
+/* --- program -> session --- */
+
+static void
+relay_discard(int fd, size_t n)
+{
+	uint8_t junk[16384];
+
+	while (n > 0) {
+		ssize_t r = recv(fd, junk, n < sizeof(junk) ? n : sizeof(junk), MSG_DONTWAIT);
+
+		if (r <= 0)
+			return;
+		n -= (size_t)r;
+	}
+}
+
+void
+relay_drop_filler(struct conn *c)
+{
+	/* The queue holds stash + filler; one byte of it stays as the stash. */
+	relay_discard(c->src.fd, c->filler);
+	c->filler = 0;
+}
+
+/* Reads `take` new bytes of `avail` into the reserved places. See relay.h for the stash. Returns bytes that are now part of the stream,
+ * 0 when nothing came after all. */
+static size_t
+relay_take(struct conn *c, struct iovec *iov, int n, size_t take, size_t avail)
+{
+	bool keep = take == avail;
+	size_t pre = c->stashed ? 1 : 0, want = pre + take - (keep ? 1 : 0), got = 0;
+	struct iovec *last = &iov[n];
+	struct msghdr m = { .msg_iov = c->stashed ? iov : iov + 1, .msg_iovlen = (size_t)n + pre };
+	uint8_t junk, *tail = (uint8_t *)last->iov_base + last->iov_len - 1;
+
+	iov[0] = (struct iovec){ &junk, 1 };
+	if (keep && --last->iov_len == 0)
+		m.msg_iovlen--;
+	if (want > 0) {
+		/* recvmsg without control buffer: descriptors sent by the program vanish, as over TCP. */
+		ssize_t r = recvmsg(c->src.fd, &m, MSG_DONTWAIT);
+
+		if (r <= 0)
+			return 0;
+		got = (size_t)r - pre;
+		if ((size_t)r < want || !keep) {
+			c->stashed = false;
+			return got;
+		}
+	}
+	c->stashed = false;
+	if (recv(c->src.fd, tail, 1, MSG_PEEK | MSG_DONTWAIT) != 1)
+		return got;
+	c->stashed = true;
+	return got + 1;
+}
+
+/* The program ended its writing, or closed. */
+static void
+relay_eof(struct loop *l, struct conn *c)
+{
+	if (!c->hup) {
+		session_shutdown_write(c->session, l->now);
+		return;
+	}
+	session_close(c->session, c->discard || session_recv_ready(c->session) > 0, l->now);
+}
+
+/* True: budget used up, more is waiting. */
+static bool
+relay_read(struct loop *l, struct conn *c)
+{
+	size_t moved = 0;
+
+	while (c->readable && moved < RELAY_BUDGET) {
+		struct iovec iov[RELAY_IOV + 1];
+		size_t avail, take = 0, got;
+		int queued = 0, n;
+
+		if (ioctl(c->src.fd, SIOCINQ, &queued) != 0 || queued < (c->stashed ? 1 : 0))
+			queued = c->stashed ? 1 : 0;
+		avail = (size_t)queued - (c->stashed ? 1 : 0);
+		if (avail == 0) {
+			c->readable = false;
+			if (c->rdhup)
+				relay_eof(l, c);
+			return false;
+		}
+		n = session_send_reserve(c->session, iov + 1, RELAY_IOV, avail);
+		if (n <= 0)
+			return false; /* SESSION_EV_WRITABLE marks it again */
+		for (int i = 1; i <= n; i++)
+			take += iov[i].iov_len;
+		if ((got = relay_take(c, iov, n, take, avail)) == 0)
+			return false;
+		session_send_commit(c->session, got, l->now);
+		moved += got;
+	}
+	return c->readable;
+}
+
+/* --- session -> program --- */
+
+static bool
+relay_write(struct loop *l, struct conn *c)
+{
+	size_t moved = 0;
+	bool dropping = c->discard || c->hup;
+
+	while ((c->writable || dropping) && moved < RELAY_BUDGET) {
+		struct iovec iov[RELAY_IOV];
+		struct msghdr m = { .msg_iov = iov };
+		int n = session_recv_peek(c->session, iov, RELAY_IOV);
+		ssize_t w = 0;
+
+		if (n <= 0)
+			break;
+		m.msg_iovlen = (size_t)n;
+		if (dropping)
+			for (int i = 0; i < n; i++)
+				w += (ssize_t)iov[i].iov_len;
+		else
+			w = sendmsg(c->src.fd, &m, MSG_NOSIGNAL | MSG_DONTWAIT);
+		if (w < 0 && errno == EAGAIN)
+			c->writable = false;
+		else if (w < 0)
+			dropping = c->discard = true; /* the program reads no more (SHUT_RD); the peer need not know */
+		if (w <= 0)
+			continue;
+		session_recv_consume(c->session, (size_t)w, l->now);
+		moved += (size_t)w;
+	}
+	if (session_recv_eof(c->session) && !c->eof_sent) {
+		c->eof_sent = true;
+		(void)shutdown(c->src.fd, SHUT_WR);
+	}
+	return (c->writable || dropping) && session_recv_ready(c->session) > 0;
+}
+
+void
+relay_close_pair(struct loop *l, struct conn *c)
+{
+	/* Without unread bytes closing is an orderly end. */
+	if (c->error == 0)
+		relay_discard(c->src.fd, SIZE_MAX);
+	loop_bury(l, c->id, c->ino, c->error);
+	close(c->src.fd);
+	c->src.fd = -1;
+}
+
+static void
+relay_check_drained(struct loop *l, struct conn *c)
+{
+	struct ctl_reply r;
+	struct ctl_client *d = c->drainer;
+
+	memset(&r, 0, sizeof(r));
+	relay_query(l, c, &r);
+	if (r.unacked > 0)
+		return;
+	c->drainer = NULL;
+	c->drain_deadline = KCP_NEVER;
+	control_reply_error(l, d, 0);
+}
+
+/* True: it has more to do in the next round. */
+static bool
+relay_pump(struct loop *l, struct conn *c)
+{
+	bool more = false;
+
+	if (c->session == NULL || c->src.fd < 0)
+		return false;
+	if (!c->opened || session_state(c->session) == SESSION_CONNECTING)
+		return false;
+	if (!c->hup || session_recv_ready(c->session) == 0 || c->discard)
+		more |= relay_write(l, c);
+	if (session_state(c->session) == SESSION_ESTABLISHED)
+		more |= relay_read(l, c);
+	if (c->drainer != NULL)
+		relay_check_drained(l, c);
+	return more;
+}
+
+bool
+relay_pump_dirty(struct loop *l)
+{
+	struct conn_queue turn = TAILQ_HEAD_INITIALIZER(turn);
+	struct conn *c;
+	bool more = false;
+
+	TAILQ_CONCAT(&turn, &l->dirty, queue);
+	while ((c = TAILQ_FIRST(&turn)) != NULL) {
+		TAILQ_REMOVE(&turn, c, queue);
+		c->dirty = false;
+		if (relay_pump(l, c)) {
+			relay_mark(l, c);
+			more = true;
+		}
+		if (c->session != NULL)
+			relay_finish(l, c);
+	}
+	return more;
+}
+
+void
+relay_ready(struct loop *l, struct source *src, uint32_t events)
+{
+	struct conn *c = (struct conn *)src;
+	int seconds;
+
+	if (events & EPOLLIN)
+		c->readable = true;
+	if (events & EPOLLOUT)
+		c->writable = true;
+	if (events & (EPOLLRDHUP | EPOLLHUP))
+		c->rdhup = c->readable = true;
+	if ((events & EPOLLHUP) && !c->hup) {
+		/* EPOLLERR: closed with bytes unread, which TCP answers with a RST. */
+		c->discard |= (events & EPOLLERR) != 0;
+		/* Our own shutdown after the peer's FIN and the program's shutdown() look like a close, too:
+		 * then nothing is left to move and the session ends anyway. */
+		c->hup = true;
+		if (!c->opened || (options_linger(&c->options, &seconds) && seconds == 0))
+			relay_abort(l, c, ECONNRESET);
+	}
+	relay_mark(l, c);
+}

@@ -1,0 +1,16 @@
+/* relay_io: the bytes of one connection between its pair and its session. Used by relay only. */
+#ifndef KCPSHIM_RELAY_IO_H
+#define KCPSHIM_RELAY_IO_H
+
+#include "relay.h"
+
+/* The pair became ready (source.ready). */
+void relay_ready(struct loop *, struct source *, uint32_t events);
+/* Takes the filler of a pending connect() out: POLLOUT appears. */
+void relay_drop_filler(struct conn *);
+/* Closes the engine's end: an orderly end when error is 0, else ECONNRESET for the program. Remembers the error for SO_ERROR. */
+void relay_close_pair(struct loop *, struct conn *);
+/* All bytes are handed over: ends the connection if its session is over. */
+void relay_finish(struct loop *, struct conn *);
+
+#endif

@@ -1,0 +1,101 @@
+#include "sesscfg.h"
+
+#include <stdbool.h>
+
+static bool
+sesscfg_has(const struct rules_options *o, enum rules_option opt)
+{
+	return (o->set & (1u << opt)) != 0;
+}
+
+/* nodelay, interval (ms), resend, nc: the modes that users of KCP know by name. */
+static const struct sesscfg_mode {
+	bool nodelay;
+	uint32_t interval, resend;
+	bool nc;
+} sesscfg_modes[] = {
+	[RULES_MODE_NORMAL] = { false, 40, 2, true },
+	[RULES_MODE_FAST] = { false, 30, 2, true },
+	[RULES_MODE_FAST2] = { true, 20, 2, true },
+	[RULES_MODE_FAST3] = { true, 10, 2, true },
+	[RULES_MODE_AIOKCP] = { true, 100, 2, false },
+};
+
+static void
+sesscfg_mode(struct session_config *cfg, enum rules_mode mode)
+{
+	const struct sesscfg_mode *m = &sesscfg_modes[mode];
+
+	if (mode == RULES_MODE_AUTO)
+		return;
+	cfg->kcp.nodelay = m->nodelay;
+	cfg->kcp.interval_us = m->interval * 1000u;
+	cfg->kcp.resend = m->resend;
+	cfg->kcp.cc = m->nc ? KCP_CC_NONE : KCP_CC_KCP;
+	if (mode == RULES_MODE_AIOKCP) {
+		cfg->mtu = 1400;
+		cfg->kcp.snd_wnd = 32;
+		cfg->kcp.rcv_wnd = 128;
+		cfg->kcp.stream = false;
+		cfg->idle_timeout_us = 600ull * 1000000u;
+	}
+}
+
+static void
+sesscfg_numbers(struct session_config *cfg, const struct rules_options *o)
+{
+	static const enum kcp_cc cc[] = { [RULES_CC_AUTO] = KCP_CC_AUTO, [RULES_CC_KCP] = KCP_CC_KCP, [RULES_CC_NONE] = KCP_CC_NONE };
+
+	if (sesscfg_has(o, RULES_OPT_NO_DELAY))
+		cfg->kcp.nodelay = o->no_delay;
+	if (sesscfg_has(o, RULES_OPT_UPDATE_INTERVAL))
+		cfg->kcp.interval_us = o->update_interval * 1000u;
+	if (sesscfg_has(o, RULES_OPT_RESEND_COUNT))
+		cfg->kcp.resend = o->resend_count;
+	if (sesscfg_has(o, RULES_OPT_NO_CONGESTION_CONTROL))
+		cfg->kcp.cc = o->no_congestion_control ? KCP_CC_NONE : KCP_CC_KCP;
+	if (sesscfg_has(o, RULES_OPT_CC))
+		cfg->kcp.cc = cc[o->cc];
+	if (sesscfg_has(o, RULES_OPT_RATE))
+		cfg->kcp.rate = o->rate;
+	if (sesscfg_has(o, RULES_OPT_SEND_WINDOW_SIZE))
+		cfg->kcp.snd_wnd = o->send_window_size;
+	if (sesscfg_has(o, RULES_OPT_RECEIVE_WINDOW_SIZE))
+		cfg->kcp.rcv_wnd = o->receive_window_size;
+	if (sesscfg_has(o, RULES_OPT_MAX_TRANSMISSION))
+		cfg->mtu = o->max_transmission;
+	if (sesscfg_has(o, RULES_OPT_STREAM))
+		cfg->kcp.stream = o->stream;
+	if (sesscfg_has(o, RULES_OPT_REDUNDANCY))
+		cfg->kcp.redundancy = o->redundancy;
+	if (sesscfg_has(o, RULES_OPT_OPEN))
+		cfg->open_empty_push = o->open_empty_push;
+	if (sesscfg_has(o, RULES_OPT_TIMEOUT))
+		cfg->idle_timeout_us = o->timeout * 1000000ull;
+	if (sesscfg_has(o, RULES_OPT_KEEPALIVE)) {
+		cfg->keep_idle_us = cfg->keep_interval_us = o->keepalive * 1000000ull;
+		cfg->keep_count = 3;
+	}
+}
+
+void
+sesscfg_from_options(struct session_config *cfg, const struct rules_options *o)
+{
+	static const uint8_t crypto[] = {
+		[RULES_CRYPTO_AUTO] = SESSION_CRYPTO_AUTO, [RULES_CRYPTO_NONE] = SESSION_CRYPTO_NONE,
+		[RULES_CRYPTO_AEAD] = SESSION_CRYPTO_AEAD, [RULES_CRYPTO_AES_CBC] = SESSION_CRYPTO_AES_CBC,
+		[RULES_CRYPTO_PLUGIN] = SESSION_CRYPTO_PLUGIN,
+	};
+	bool plain = sesscfg_has(o, RULES_OPT_WIRE) && o->wire == RULES_WIRE_PLAIN;
+
+	session_config_default(cfg);
+	cfg->plain = plain;
+	kcp_config_default(&cfg->kcp, plain ? WIRE_PLAIN : WIRE_SESSION);
+	if (plain)
+		cfg->idle_timeout_us = 600ull * 1000000u;
+	if (sesscfg_has(o, RULES_OPT_CRYPTO))
+		cfg->crypto = crypto[o->crypto];
+	if (sesscfg_has(o, RULES_OPT_MODE))
+		sesscfg_mode(cfg, o->mode);
+	sesscfg_numbers(cfg, o);
+}

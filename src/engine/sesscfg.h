@@ -1,0 +1,11 @@
+/* sesscfg: the options of a matching rule turned into the configuration of a session. */
+#ifndef KCPSHIM_SESSCFG_H
+#define KCPSHIM_SESSCFG_H
+
+#include "../core/rules.h"
+#include "../core/session.h"
+
+/* Fills *cfg from defaults, the chosen mode and single settings, in this order. */
+void sesscfg_from_options(struct session_config *cfg, const struct rules_options *);
+
+#endif

@@ -1,0 +1,48 @@
+/* udp: sockets, batched datagrams in and out (UDP_SEGMENT, UDP_GRO, sendmmsg, recvmmsg), ICMP errors. */
+#ifndef KCPSHIM_UDP_H
+#define KCPSHIM_UDP_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/queue.h>
+
+#include "../core/netaddr.h"
+#include "loop.h"
+
+struct udp_sock {
+	struct source src;
+	uint32_t handle;            /* path.sock */
+	int domain;                 /* AF_INET or AF_INET6 */
+	bool connected;
+	bool no_gso;                /* the kernel or device refused UDP_SEGMENT here */
+	struct netaddr local;       /* as bound; wildcard possible */
+	struct listener *listener;  /* NULL: a client's socket */
+	struct udp_sock *hash_next;
+	LIST_ENTRY(udp_sock) all;
+};
+
+/* Buffers and batch state of the loop. 0 or positive errno. */
+int udp_io_new(struct loop *);
+
+/* How a bound socket gets along with others on its port. */
+enum udp_share {
+	UDP_ALONE,      /* EADDRINUSE as bind(2) */
+	UDP_LISTEN,     /* the same, but sockets of sessions that outlived an earlier listener do not count */
+	UDP_BESIDE,     /* connected socket of such a session: receives only its own peer's datagrams */
+};
+
+/* What the TCP socket `like` (-1: none) was set to and UDP shares: SO_BINDTODEVICE, SO_MARK, SO_PRIORITY, TOS, TTL, V6ONLY, SO_REUSEPORT.
+ * Opens, binds to `local` (family 0: not bound) and, with `peer`, connects. *out is in the epoll set. 0 or positive errno. */
+int udp_open(struct loop *, const struct netaddr *local, const struct netaddr *peer, int domain, int like,
+    enum udp_share share, struct udp_sock **out);
+/* From now on others may bind its port beside it (its listener is gone; sessions move to connected sockets). */
+void udp_allow_reuse(struct udp_sock *);
+/* Closes it; datagrams that still wait in a batch for it are dropped. */
+void udp_close(struct loop *, struct udp_sock *);
+
+/* Asks the endpoint for what is due and sends it. True: the batch was cut short, call again at once. */
+bool udp_flush(struct loop *);
+/* A socket's buffer is full: nothing more is asked of the endpoint until it drains. */
+bool udp_blocked(const struct loop *);
+
+#endif
