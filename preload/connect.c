@@ -1,0 +1,332 @@
+#include "connect.h"
+
+#include <errno.h>
+#include <netinet/in.h>
+#include <poll.h>
+#include <pthread.h>
+#include <string.h>
+#include <sys/time.h>
+
+#include "ctl.h"
+#include "real.h"
+#include "shim.h"
+#include "swap.h"
+
+static bool
+is_any(const struct netaddr *a)
+{
+	static const uint8_t mapped_any[16] = { [10] = 0xff, [11] = 0xff };
+	static const uint8_t zero[16];
+
+	return memcmp(a->ip, zero, 16) == 0 || (a->family == 6 && memcmp(a->ip, mapped_any, 16) == 0);
+}
+
+static bool
+is_multicast(const struct netaddr *a)
+{
+	struct netaddr u = *a;
+
+	netaddr_unmap(&u);
+	if (u.family == 6)
+		return u.ip[0] == 0xff;
+	return u.ip[0] >= 224;
+}
+
+/* Connecting to "any" means the loopback interface. */
+static void
+replace_any(struct netaddr *a)
+{
+	static const uint8_t loopback4[4] = { 127, 0, 0, 1 };
+
+	if (!is_any(a))
+		return;
+	if (a->family == 4)
+		memcpy(a->ip, loopback4, 4);
+	else if (a->ip[10] == 0xff)
+		memcpy(a->ip + 12, loopback4, 4);
+	else
+		a->ip[15] = 1;
+}
+
+static enum rules_action
+match(const struct sockaddr *sa, socklen_t len, struct netaddr *a)
+{
+	struct rules_options opts;
+	struct netaddr key;
+
+	if (!shim.config.active || sa == NULL || !ident_from_sockaddr(a, sa, len) || is_multicast(a))
+		return RULES_TCP;
+	replace_any(a);
+	key = *a;
+	netaddr_unmap(&key);
+	return config_match(&shim.config, RULES_CONNECT, &key, &opts);
+}
+
+bool
+connect_matches(const struct sockaddr *sa, socklen_t len)
+{
+	struct netaddr a;
+
+	return match(sa, len, &a) != RULES_TCP;
+}
+
+/* What the kernel refuses by itself is left to it: another family, IPv4 over an IPv6-only socket. */
+static bool
+is_candidate(int fd, const struct netaddr *a)
+{
+	struct netaddr u = *a;
+	socklen_t len = sizeof(int);
+	int domain, only = 0;
+
+	if (!swap_is_idle_tcp(fd, &domain))
+		return false;
+	if (domain != (a->family == 4 ? AF_INET : AF_INET6))
+		return false;
+	netaddr_unmap(&u);
+	if (domain == AF_INET6 && u.family == 4 &&
+	    (real()->getsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &only, &len) != 0 || only))
+		return false;
+	return true;
+}
+
+/* A connection attempt in the course of one connect(). */
+struct attempt {
+	int fd;
+	uint64_t cookie;
+	int sock;      /* control connection */
+	int pair;      /* the program's end, -1 while there is none */
+	int error;     /* outcome, positive errno */
+	int cancel;    /* the caller's cancellation state, in force only during the wait */
+};
+
+static void
+attempt_release(void *arg)
+{
+	struct attempt *a = arg;
+
+	if (a->pair >= 0)
+		real()->close(a->pair);
+	if (a->sock >= 0)
+		real()->close(a->sock);
+	a->pair = a->sock = -1;
+}
+
+/* One reply into the attempt. False: none came, errno tells why. */
+static bool
+take_reply(struct attempt *a)
+{
+	struct ctl_reply rep;
+
+	if (ctl_receive(a->sock, &rep, &a->pair) != 0)
+		return false;
+	a->error = rep.error;
+	return true;
+}
+
+/* The wait was cut short: the attempt goes on without this call, behind a pending pair. */
+static void
+detach(struct attempt *a, struct ctl_request *req, int why)
+{
+	static const struct timeval limit = { .tv_sec = 5 };
+	bool answered = false;
+
+	real()->setsockopt(a->sock, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit));
+	req->op = CTL_CONNECT_DETACH;
+	if (ctl_send(a->sock, req, -1) == 0) {
+		do {
+			answered = take_reply(a);
+		} while (!answered && errno == EINTR);
+	}
+	/* The outcome may have crossed the request; then it counts. */
+	if (!answered)
+		a->error = ECONNREFUSED;
+	else if (a->pair >= 0 && a->error != 0)
+		a->error = why;
+}
+
+static void
+wait_outcome(struct attempt *a, struct ctl_request *req)
+{
+	struct timeval limit = { 0 };
+	socklen_t len = sizeof(limit);
+	bool answered;
+
+	/* With a limit the kernel interrupts both waits whatever SA_RESTART says; without one it restarts both. */
+	if (real()->getsockopt(a->fd, SOL_SOCKET, SO_SNDTIMEO, &limit, &len) == 0 && (limit.tv_sec || limit.tv_usec))
+		real()->setsockopt(a->sock, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit));
+	pthread_setcancelstate(a->cancel, NULL);
+	answered = take_reply(a);
+	pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, NULL);
+	if (answered)
+		return;
+	if (errno == EINTR)
+		detach(a, req, EINTR);
+	else if (errno == EAGAIN)
+		detach(a, req, EINPROGRESS);
+	else
+		a->error = errno == EMFILE ? EMFILE : ECONNREFUSED;
+}
+
+static void
+take_answer_at_once(struct attempt *a)
+{
+	while (!take_reply(a)) {
+		if (errno != EINTR) {
+			a->error = errno;
+			return;
+		}
+	}
+}
+
+/* Asks the engine and swaps when it gave a descriptor. 0, or a positive errno. */
+static int
+attempt_connect(struct attempt *a, const struct netaddr *to, bool nonblock)
+{
+	struct ctl_request req;
+	uint64_t engine;
+	int error = shim_engine(&engine);
+
+	if (error != 0)
+		return error;
+	ctl_prepare(&req, CTL_CONNECT, NULL);
+	req.addr = *to;
+	req.flags = nonblock ? CTL_F_NONBLOCK : 0;
+	a->sock = ctl_open(engine);
+	if (a->sock < 0 || ctl_send(a->sock, &req, a->fd) != 0)
+		return errno;
+	if (nonblock)
+		take_answer_at_once(a);
+	else
+		wait_outcome(a, &req);
+	if (a->pair < 0)
+		return a->error ? a->error : ECONNREFUSED;
+	error = swap_socket(a->fd, a->cookie, a->pair);
+	a->pair = -1;
+	if (error != 0)
+		return error;
+	atomic_store(&shim.may_hold_ours, true);
+	return a->error;
+}
+
+static int
+connect_kcp(int fd, const struct netaddr *to)
+{
+	struct attempt a = { .fd = fd, .cookie = swap_cookie(fd), .sock = -1, .pair = -1 };
+	int flags = real()->fcntl(fd, F_GETFL);
+	int error;
+
+	pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &a.cancel);
+	pthread_cleanup_push(attempt_release, &a);
+	error = attempt_connect(&a, to, flags & O_NONBLOCK);
+	pthread_cleanup_pop(1);
+	pthread_setcancelstate(a.cancel, NULL);
+	return error;
+}
+
+/* --- connect() on a descriptor that is ours already --- */
+
+int
+connect_dissolve(int fd, const struct ident *id)
+{
+	uint64_t cookie = swap_cookie(fd);
+	struct ctl_request req;
+	struct ctl_reply rep;
+	int tcp = -1;
+
+	ctl_prepare(&req, CTL_DISCONNECT, id);
+	(void)ctl_exchange(id->engine, &req, fd, &rep, &tcp);
+	if (tcp < 0)
+		tcp = socket(id->domain, SOCK_STREAM | SOCK_CLOEXEC, IPPROTO_TCP);
+	if (tcp < 0)
+		return errno;
+	return swap_socket(fd, cookie, tcp);
+}
+
+static void
+wait_writable(int fd)
+{
+	struct pollfd p = { .fd = fd, .events = POLLOUT };
+	struct timeval limit = { 0 };
+	socklen_t len = sizeof(limit);
+	int ms = -1;
+
+	if (real()->getsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &limit, &len) == 0 && (limit.tv_sec || limit.tv_usec))
+		ms = (int)(limit.tv_sec * 1000 + (limit.tv_usec + 999) / 1000);
+	switch (poll(&p, 1, ms)) {
+	case 0:
+		errno = EALREADY;
+		break;
+	case 1:
+		errno = 0;
+		break;
+	}
+}
+
+static int
+connect_again(int fd, const struct ident *id)
+{
+	struct ctl_request req;
+	struct ctl_reply rep;
+
+	for (;;) {
+		ctl_prepare(&req, CTL_CONNECT_AGAIN, id);
+		if (ctl_exchange(id->engine, &req, fd, &rep, NULL) != 0)
+			return EISCONN;
+		if (rep.error != EALREADY || real()->fcntl(fd, F_GETFL) & O_NONBLOCK)
+			break;
+		wait_writable(fd);
+		if (errno != 0)
+			return errno;
+	}
+	/* A failed attempt leaves a socket that may try again. */
+	if (rep.error != 0 && rep.error != EALREADY && rep.error != EISCONN)
+		(void)connect_dissolve(fd, id);
+	return rep.error;
+}
+
+static int
+connect_ours(int fd, const struct ident *id, const struct sockaddr *sa, socklen_t len)
+{
+	struct netaddr a;
+
+	if (sa == NULL)
+		return EFAULT;
+	if (len < sizeof(sa->sa_family))
+		return EINVAL;
+	if (sa->sa_family == AF_UNSPEC)
+		return connect_dissolve(fd, id);
+	if (id->role == IDENT_LISTENER)
+		return EISCONN;
+	if (sa->sa_family == id->domain && !ident_from_sockaddr(&a, sa, len))
+		return EINVAL;
+	return connect_again(fd, id);
+}
+
+int
+connect_socket(int fd, const struct sockaddr *sa, socklen_t len)
+{
+	enum rules_action action;
+	struct netaddr to;
+	struct ident id;
+	int saved = errno, error;
+
+	if (shim_ours(fd, &id)) {
+		error = connect_ours(fd, &id, sa, len);
+	} else {
+		action = match(sa, len, &to);
+		if (action == RULES_TCP || !is_candidate(fd, &to))
+			return real()->connect(fd, sa, len);
+		error = connect_kcp(fd, &to);
+		/* With `auto` the other side may have no KCP; the TCP socket is still in its place. */
+		if (action == RULES_AUTO && (error == ECONNREFUSED || error == ETIMEDOUT))
+			return real()->connect(fd, sa, len);
+	}
+	errno = error ? error : saved;
+	return error ? -1 : 0;
+}
+
+EXPORT int
+connect(int fd, __CONST_SOCKADDR_ARG addr, socklen_t len)
+{
+	return connect_socket(fd, addr.__sockaddr__, len);
+}
