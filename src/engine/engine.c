@@ -70,7 +70,7 @@ engine_own_table(int *keep, int nkeep)
 	for (int i = 0; i < nkeep; i++) {
 		if (keep[i] < 0)
 			continue;
-		/* Above everything the program has open, then down to the smallest free numbers. */
+		/* A number of its own; everything else is closed below. */
 		if ((keep[i] = fcntl(keep[i], F_DUPFD_CLOEXEC, 0)) < 0)
 			return errno;
 		top = keep[i] > top ? keep[i] : top;

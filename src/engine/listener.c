@@ -174,14 +174,15 @@ listener_setup(struct loop *l, struct listener *li, int tcp_fd)
 	li->ident.engine = l->id;
 	li->ident.id = li->id;
 	li->ident.local = local;
-	if (config_match(l->cfg, RULES_LISTEN, &local, &opts) != RULES_KCP)
+	if (config_match(l->cfg, RULES_LISTEN, &local, &opts) == RULES_TCP)
 		return EOPNOTSUPP;
 	if ((opts.set & (1u << RULES_OPT_UDP_PORT)) && opts.udp_port != 0)
 		local.port = opts.udp_port;
 	if ((error = udp_open(l, &local, NULL, li->ident.domain, tcp_fd, UDP_LISTEN, &li->udp)) != 0 ||
 	    (error = options_read(l->mem, &li->options, tcp_fd, li->ident.domain)) != 0)
 		return error;
-	sesscfg_from_options(&cfg, &opts);
+	if ((error = sesscfg_make(l, &opts, &cfg)) != 0)
+		return error;
 	li->handle = endpoint_listen(l->ep, li->udp->handle, &cfg);
 	if (li->handle < 0)
 		return li->handle == KCPSHIM_E_FULL ? EADDRINUSE : ENOBUFS;

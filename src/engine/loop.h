@@ -12,6 +12,7 @@ struct config;
 struct conn;
 struct ctl_client;
 struct endpoint;
+struct keyring_entry;
 struct listener;
 struct loop;
 struct mem;
@@ -49,6 +50,7 @@ struct loop {
 	struct mem *mem;
 	struct endpoint *ep;
 	struct udp_io *io;
+	struct keyring_entry *keyring;
 	uint64_t id;            /* 48 bits: ident.engine */
 	uint64_t now;           /* microseconds, CLOCK_MONOTONIC, read once per turn */
 	pid_t pid;              /* process that runs the loop */

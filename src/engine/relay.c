@@ -186,19 +186,22 @@ relay_connect(struct loop *l, int tcp_fd, const struct netaddr *peer, struct con
 	struct conn *c = relay_new(l);
 	struct rules_options opts;
 	struct session_config cfg;
+	struct netaddr key = *peer;
 	struct path path = { 0 };
 	int error;
 
 	if (c == NULL)
 		return ENOBUFS;
-	if (config_match(l->cfg, RULES_CONNECT, peer, &opts) != RULES_KCP) {
+	netaddr_unmap(&key);
+	if (config_match(l->cfg, RULES_CONNECT, &key, &opts) == RULES_TCP) {
 		error = EHOSTUNREACH;
 		goto fail;
 	}
 	if ((error = relay_open_udp(l, c, tcp_fd, peer)) != 0 ||
 	    (error = options_read(l->mem, &c->options, tcp_fd, c->ident.domain)) != 0)
 		goto fail;
-	sesscfg_from_options(&cfg, &opts);
+	if ((error = sesscfg_make(l, &opts, &cfg)) != 0)
+		goto fail;
 	path.sock = c->udp->handle;
 	path.remote = c->ident.peer;
 	if ((c->session = endpoint_connect(l->ep, &path, &cfg, l->now)) == NULL) {

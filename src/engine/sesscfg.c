@@ -1,6 +1,9 @@
 #include "sesscfg.h"
 
+#include <errno.h>
 #include <stdbool.h>
+
+#include "keyring.h"
 
 static bool
 sesscfg_has(const struct rules_options *o, enum rules_option opt)
@@ -98,4 +101,16 @@ sesscfg_from_options(struct session_config *cfg, const struct rules_options *o)
 	if (sesscfg_has(o, RULES_OPT_MODE))
 		sesscfg_mode(cfg, o->mode);
 	sesscfg_numbers(cfg, o);
+}
+
+int
+sesscfg_make(struct loop *l, const struct rules_options *o, struct session_config *cfg)
+{
+	struct session_keys *keys;
+
+	sesscfg_from_options(cfg, o);
+	if (keyring_get(l, o, &keys) != 0)
+		return EACCES;
+	cfg->keys = keys;
+	return 0;
 }
