@@ -23,6 +23,8 @@ struct config {
  * 0, or a negative KCPSHIM_E_* with one line in err that names variable or file:line; then the program must not start (exit 2).
  * Key and salt files are opened and checked here (existence, permissions as ssh: not group/world accessible, size). */
 int config_load(struct config *, bool secure, char *err, size_t errlen);
+/* As config_load for the environment's options, but with the rules of `file` alone: what kcpctl check looks at. */
+int config_load_file(struct config *, const char *file, char *err, size_t errlen);
 void config_dispose(struct config *);
 /* The options in force for a match: base merged with the rule's. Returns the action. */
 enum rules_action config_match(const struct config *, enum rules_role, const struct netaddr *, struct rules_options *out);
