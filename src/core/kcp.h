@@ -27,6 +27,7 @@ struct kcp_config {
 	uint32_t mtu;           /* * plaintext bytes of one datagram, prefix and frame headers included; >= 50 */
 	uint32_t snd_wnd;       /* * segments in flight and queued; >= 1 */
 	uint32_t rcv_wnd;       /* * segments buffered for reading; >= 1 */
+	uint32_t rmt_wnd;       /* peer's receive window before its first word about it, segments; 0: KCP's initial 128 */
 	uint32_t snd_buf;       /* bytes of unacknowledged + unsent data accepted from the writer; 0: snd_wnd segments */
 	bool nodelay;           /* * plain KCP's nodelay: smaller minimum RTO */
 	uint32_t interval_us;   /* * KCP's update interval: with KCP_CC_KCP the flush granularity; else only a bound for delayed work */
@@ -52,10 +53,13 @@ size_t kcp_send_room(const struct kcp *);
 /* Fills iov[0..n) with the places where the next bytes of the stream belong (at most `max` bytes)
  * and returns how many entries were filled; 0 when full or without memory. Nothing is sent until kcp_send_commit. */
 int kcp_send_reserve(struct kcp *, struct iovec *iov, int n, size_t max);
-/* The first `len` reserved bytes were filled; they are now part of the stream. In message mode they are one message. */
+/* The first `len` reserved bytes were filled; they are now part of the stream. In message mode they are one message.
+ * `len` 0 gives the reserved memory back. */
 void kcp_send_commit(struct kcp *, size_t len, uint64_t now);
 /* Ends the stream after all committed bytes (session codec only). KCPSHIM_E_STATE when already ended. */
 int kcp_send_fin(struct kcp *, uint64_t now);
+/* Queues one segment without bytes (plain: what makes an aiokcp server create its session). KCPSHIM_E_STATE after kcp_send_fin, _NOMEM. */
+int kcp_send_empty(struct kcp *, uint64_t now);
 /* Holds a partly filled last segment back until it is full or `on` is cleared (TCP_CORK, MSG_MORE, Nagle are the caller's policy). */
 void kcp_set_cork(struct kcp *, bool on, uint64_t now);
 
@@ -80,6 +84,8 @@ void kcp_input_done(struct kcp *, uint64_t now);
 /* When kcp has something due at `now`, puts frames into the writer and returns true; false: nothing due, writer untouched.
  * Called again and again until false. The datagram is counted as sent at `now`. */
 bool kcp_output(struct kcp *, struct wire_writer *, uint64_t now);
+/* Stamps una, window and clock on a writer, for frames that the caller puts itself; kcp_output does so too. */
+void kcp_stamp(const struct kcp *, struct wire_writer *, uint64_t now);
 /* Earliest time at which kcp_output may have something new, without further input; KCP_NEVER when idle.
  * A time <= now means "due now". */
 uint64_t kcp_deadline(const struct kcp *);

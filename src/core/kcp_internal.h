@@ -1,0 +1,205 @@
+/* kcp_internal: what the parts of the ARQ share. Included by kcp*.c only. */
+#ifndef KCPSHIM_KCP_INTERNAL_H
+#define KCPSHIM_KCP_INTERNAL_H
+
+#include "cc.h"
+#include "kcp.h"
+#include "mem.h"
+#include "rtt.h"
+#include "seq.h"
+
+#define KCP_WND_MAX (1u << 20)          /* segments; caps what a configuration or a peer's window can ask for */
+#define KCP_PLAIN_RMT_WND 128u          /* IKCP_WND_RCV: what ikcp assumes of a peer that has not spoken */
+#define KCP_FRAGMENTS_MAX 127u          /* ikcp_send() refuses 128 and more */
+#define KCP_RING_MIN 8u
+#define KCP_RANGES_MAX 8192u            /* islands beyond rcv_nxt; more are refused and come again */
+#define KCP_ACKS_MAX 4096u              /* plain: acknowledgements that wait to be sent */
+#define KCP_UDP_OVERHEAD 28u            /* IPv4 and UDP headers, counted in rates */
+#define KCP_THIN_SEGMENTS 8u            /* flows with no more in flight use a timer per segment */
+#define KCP_THIN_SLACK_US 5000u
+#define KCP_PROBE_MAX_US 10000000u      /* longest pause between window probes */
+#define KCP_WINS_REPEATS 3u
+#define KCP_RTO_MIN_US 100000u          /* IKCP_RTO_MIN */
+#define KCP_RTO_NODELAY_US 30000u       /* IKCP_RTO_NDL */
+
+enum seg_state { SEG_UNSENT, SEG_SENT, SEG_LOST, SEG_ACKED };
+
+#define SEG_FIN 1u
+#define SEG_RTX 2u        /* retransmitted as lost: rtx_ts is valid */
+
+/* One segment out; exactly a cache line. */
+struct snd_seg {
+	uint8_t *data;            /* payload, `cap` bytes; NULL when acknowledged or empty */
+	uint64_t sent_at;         /* last transmission */
+	uint64_t delivered;       /* rate sample: bytes delivered when it was sent */
+	uint64_t delivered_at;    /* rate sample: when that much was delivered */
+	uint64_t first_sent;      /* rate sample: send time of the segment that was acknowledged then */
+	uint32_t prev, next;      /* SENT, LOST: neighbours in their list; ACKED: next is where to look for what is not */
+	uint32_t rtx_ts;          /* clock of the last retransmission because of loss */
+	uint16_t len, cap;
+	uint8_t state;            /* enum seg_state */
+	uint8_t xmit;             /* transmissions, saturating */
+	uint8_t frg;
+	uint8_t flags;
+	uint8_t copies;           /* times carried again without having been found lost */
+	bool app_limited;
+	uint16_t pad;
+};
+
+/* Segments chained through snd_seg.prev and .next by sn. head and tail are valid while count > 0. */
+struct seg_list {
+	uint32_t head, tail, count;
+};
+
+/* One segment in. An island is a run of received segments beyond rcv_nxt; its first and last slot know each other. */
+struct rcv_slot {
+	uint8_t *data;            /* `len` bytes; NULL when empty */
+	uint16_t len;
+	bool present;
+	uint32_t other_end;       /* first slot of an island: its last sn; last slot: its first */
+	uint32_t prev, next;      /* first slot: first sn of the neighbouring islands */
+};
+
+struct ack_item {
+	uint32_t sn, ts;
+};
+
+struct kcp {
+	struct mem *mem;
+	struct kcp_config cfg;
+	uint32_t mss;             /* payload bytes of a full segment */
+	struct rtt rtt;
+	struct cc cc;
+
+	/* send: [snd_una, snd_nxt) sent, [snd_nxt, snd_end) committed, [snd_end, rsv_end) reserved */
+	struct snd_seg *snd;
+	uint32_t snd_size;        /* slots, power of two; 0: none */
+	uint32_t snd_una, snd_nxt, snd_end, rsv_end;
+	uint32_t snd_first_room;  /* reserved bytes in the last committed segment */
+	uint64_t snd_bytes;       /* committed and not acknowledged */
+	uint64_t unsent_bytes;
+	struct seg_list sent;     /* SENT, by last transmission */
+	struct seg_list lost;     /* LOST, in the order found */
+	uint64_t inflight;        /* datagram bytes of the SENT ones */
+	bool cork, fin_queued, fin_placed, fin_acked;
+	uint32_t fin_sn;
+
+	/* peer's window */
+	uint32_t rmt_wnd, rmt_wnd_max;
+	uint32_t wnd_una;         /* una of the frame that told rmt_wnd */
+	uint64_t probe_at;        /* next WASK; KCP_NEVER: window open */
+	uint32_t probes;
+
+	/* pacing */
+	uint64_t pace_at;         /* when all that was sent has left at the pacing rate */
+	uint64_t pace_wake;       /* data is held back until then */
+
+	/* loss detection, RFC 8985 */
+	uint64_t rack_sent_at;    /* send time of the newest segment known to have arrived */
+	uint64_t rack_rtt;
+	uint32_t rack_sn;
+	uint64_t rack_deadline;   /* KCP_NEVER: none */
+	uint64_t reo_wnd;         /* us */
+	uint64_t lateness;        /* largest recent delay behind a later segment */
+	uint64_t lateness_at;
+	uint64_t rack_at;         /* when a segment arrived last */
+	bool lost_undo;           /* a loss found earlier was none */
+	uint64_t tlp_for;         /* sent_at of the tail that was probed last */
+	bool tlp_due;
+	uint32_t backoff;
+	uint32_t credit;          /* segments that may pass the window and the pacer: timeouts and probes */
+
+	/* rate samples */
+	uint64_t delivered, delivered_at, first_sent;
+	uint64_t app_limited_until;   /* `delivered` at which the app-limited phase ends; 0: not limited */
+	struct cc_ack ack;            /* collected between two kcp_input_done() */
+	uint64_t sample_delivered_at, sample_send_elapsed;
+	uint64_t ack_newest;          /* send time of the newest segment in `ack` */
+	uint64_t rtt_min, rtt_max;    /* samples of this datagram; rtt_min UINT64_MAX: none */
+	uint64_t una_rtt;             /* from una alone, used when there is no other; 0: none */
+	bool input_seen;
+
+	/* receive: [rcv_read, rcv_nxt) in order, islands beyond */
+	struct rcv_slot *rcv;
+	uint32_t rcv_size;
+	uint32_t rcv_read, rcv_nxt;
+	uint32_t rcv_off;         /* bytes consumed of the segment rcv_read */
+	uint64_t rcv_bytes;       /* in order and not consumed */
+	uint32_t islands, first_island, last_island;
+	uint32_t cursor;          /* where the next round of ranges starts */
+	bool ack_high;            /* the next ACK reports the newest islands */
+	bool fin_seen, fin_received;
+	uint32_t rcv_fin;         /* sn of the last segment */
+	uint32_t adv_edge;        /* una + wnd as last told */
+
+	/* what to say */
+	struct ack_item *acks;
+	uint32_t nacks, acks_cap, acks_done;
+	uint64_t ack_at;          /* KCP_NEVER: nothing to acknowledge */
+	uint32_t echo_ts;
+	uint64_t echo_at;
+	bool wins_due;
+	uint32_t wins_left;
+	uint64_t wins_at;         /* next repeat; KCP_NEVER: none */
+
+	struct kcp_info stat;     /* the counters among its fields */
+};
+
+static inline struct snd_seg *
+snd_at(const struct kcp *k, uint32_t sn)
+{
+	return &k->snd[sn & (k->snd_size - 1)];
+}
+
+static inline struct rcv_slot *
+rcv_at(const struct kcp *k, uint32_t sn)
+{
+	return &k->rcv[sn & (k->rcv_size - 1)];
+}
+
+/* Datagram bytes that a segment is counted with. */
+static inline uint32_t
+seg_bytes(const struct kcp *k, const struct snd_seg *s)
+{
+	return s->len + (uint32_t)wire_data_overhead(k->cfg.codec) + KCP_UDP_OVERHEAD;
+}
+
+/* kcp_send.c */
+void kcp_list_append(struct kcp *, struct seg_list *, uint32_t sn);
+void kcp_list_remove(struct kcp *, struct seg_list *, uint32_t sn);
+void kcp_send_dispose(struct kcp *);
+/* Gives the ring and reserved buffers back when nothing is queued. */
+void kcp_send_shrink(struct kcp *);
+void kcp_send_resplit(struct kcp *);
+/* Marks the last segment as the end of the stream, or makes an empty one, once kcp_send_fin() was called. */
+void kcp_send_place_fin(struct kcp *);
+/* First sn of [sn, end) that is not acknowledged, or end. */
+uint32_t kcp_next_unacked(struct kcp *, uint32_t sn, uint32_t end);
+
+/* kcp_recv.c */
+int kcp_recv_data(struct kcp *, const struct wire_frame *, uint64_t now);
+uint32_t kcp_recv_window(const struct kcp *);
+/* Fills f->ranges with islands to report. */
+void kcp_recv_ranges(struct kcp *, struct wire_frame *f);
+void kcp_recv_dispose(struct kcp *);
+
+/* kcp_ack.c */
+int kcp_ack_frame(struct kcp *, const struct wire_frame *, uint64_t now);
+void kcp_ack_done(struct kcp *, uint64_t now);
+void kcp_ack_reset(struct kcp *);
+
+/* kcp_loss.c */
+void kcp_loss_detect(struct kcp *, uint64_t now);
+/* Acts on every timer that expired. */
+void kcp_loss_timers(struct kcp *, uint64_t now);
+uint64_t kcp_loss_deadline(const struct kcp *);
+/* `sn` arrived; spurious: although it had been found lost. */
+void kcp_loss_arrived(struct kcp *, uint32_t sn, bool spurious, uint64_t now);
+void kcp_loss_mark(struct kcp *, uint32_t sn);
+
+/* kcp_output.c */
+bool kcp_may_send_new(const struct kcp *);
+/* The pacing rate changed. */
+void kcp_pace_changed(struct kcp *, uint64_t now);
+
+#endif

@@ -1,0 +1,173 @@
+/* kcp_loss: finds what was lost by time (RACK-TLP, RFC 8985), and by timers where few segments are in flight. */
+#include "kcp_internal.h"
+
+#define REO_DECAY_US 8000000u   /* how long a measured reordering widens the window */
+#define REO_MIN_US 1000u
+
+/* Reordering window: a quarter of the least RTT (RFC 8985 7.1), wider where segments were seen to come later than that. */
+static uint64_t
+reo_wnd(const struct kcp *k, uint64_t now)
+{
+	uint64_t min = k->rtt.min == UINT64_MAX ? 0 : k->rtt.min, w = min / 4;
+
+	if (k->lateness > 0 && now - k->lateness_at < REO_DECAY_US && w < k->lateness + k->lateness / 4)
+		w = k->lateness + k->lateness / 4;
+	if (w > k->rtt.srtt)
+		w = k->rtt.srtt;
+	return w > REO_MIN_US ? w : REO_MIN_US;
+}
+
+/* `late`: how much longer a segment took than one sent after it. */
+static void
+note_late(struct kcp *k, uint64_t late, uint64_t now)
+{
+	if (late >= k->lateness || now - k->lateness_at >= REO_DECAY_US) {
+		k->lateness = late;
+		k->lateness_at = now;
+	}
+}
+
+void
+kcp_loss_arrived(struct kcp *k, uint32_t sn, bool spurious, uint64_t now)
+{
+	const struct snd_seg *s = snd_at(k, sn);
+	uint64_t took = now - s->sent_at;
+
+	if (spurious) {
+		k->stat.spurious++;
+		k->lost_undo = true;
+		if (s->flags & SEG_RTX) {
+			/* The first transmission came: it took from before the retransmission until now. */
+			note_late(k, took + k->reo_wnd, now);
+			return;
+		}
+	}
+	if (s->flags & SEG_RTX && took < k->rtt.min / 2)
+		return;
+	if (s->sent_at > k->rack_sent_at || (s->sent_at == k->rack_sent_at && seq_after(sn, k->rack_sn))) {
+		k->rack_sent_at = s->sent_at;
+		k->rack_sn = sn;
+		k->rack_rtt = took;
+	} else if (s->xmit == 1 && took > k->rack_rtt && now > k->rack_at) {
+		note_late(k, took - k->rack_rtt, now);
+	}
+	k->rack_at = now;
+}
+
+void
+kcp_loss_mark(struct kcp *k, uint32_t sn)
+{
+	struct snd_seg *s = snd_at(k, sn);
+
+	kcp_list_remove(k, &k->sent, sn);
+	k->inflight -= seg_bytes(k, s);
+	k->ack.lost += seg_bytes(k, s);
+	s->state = SEG_LOST;
+	kcp_list_append(k, &k->lost, sn);
+}
+
+void
+kcp_loss_detect(struct kcp *k, uint64_t now)
+{
+	k->rack_deadline = KCP_NEVER;
+	k->reo_wnd = reo_wnd(k, now);
+	while (k->sent.count > 0) {
+		uint32_t sn = k->sent.head;
+		struct snd_seg *s = snd_at(k, sn);
+		uint64_t due = s->sent_at + k->rack_rtt + k->reo_wnd;
+
+		if (s->sent_at > k->rack_sent_at || (s->sent_at == k->rack_sent_at && !seq_before(sn, k->rack_sn)))
+			break;
+		if (due > now) {
+			k->rack_deadline = due;
+			break;
+		}
+		kcp_loss_mark(k, sn);
+	}
+	if (k->lost_undo) {
+		k->lost_undo = false;
+		cc_on_spurious(&k->cc);
+	}
+}
+
+static bool
+thin(const struct kcp *k)
+{
+	return k->sent.count + k->lost.count <= KCP_THIN_SEGMENTS;
+}
+
+static uint64_t
+base_timeout(const struct kcp *k)
+{
+	uint64_t slack = 4 * k->rtt.rttvar;
+
+	if (k->rtt.srtt == 0 || !thin(k))
+		return rtt_rto(&k->rtt);
+	return k->rtt.srtt + (slack > KCP_THIN_SLACK_US ? slack : KCP_THIN_SLACK_US);
+}
+
+static uint64_t
+timeout_at(const struct kcp *k)
+{
+	if (k->sent.count == 0)
+		return KCP_NEVER;
+	return snd_at(k, k->sent.head)->sent_at + rtt_backoff(base_timeout(k), k->backoff);
+}
+
+/* RFC 8985 7.2: a tail of many segments is probed before the timeout would repeat all of it. */
+static uint64_t
+tlp_at(const struct kcp *k)
+{
+	uint64_t tail;
+
+	if (k->sent.count == 0 || k->lost.count > 0 || thin(k) || k->rtt.srtt == 0 || k->backoff > 0)
+		return KCP_NEVER;
+	tail = snd_at(k, k->sent.tail)->sent_at;
+	if (tail == k->tlp_for || kcp_may_send_new(k))
+		return KCP_NEVER;
+	return tail + 2 * k->rtt.srtt;
+}
+
+static void
+on_timeout(struct kcp *k, uint64_t now)
+{
+	bool again = snd_at(k, k->sent.head)->xmit > 1 || !thin(k);
+	uint64_t limit = rtt_backoff(base_timeout(k), k->backoff), inflight = k->inflight;
+	uint32_t n = 0;
+
+	while (k->sent.count > 0 && snd_at(k, k->sent.head)->sent_at + limit <= now) {
+		kcp_loss_mark(k, k->sent.head);
+		n++;
+	}
+	if (again && k->backoff < 64)
+		k->backoff++;
+	if (n > KCP_THIN_SEGMENTS || k->backoff > 1) {
+		cc_on_timeout(&k->cc, inflight);
+		kcp_pace_changed(k, now);
+	}
+	k->credit = n < 2 ? n : 2;
+}
+
+void
+kcp_loss_timers(struct kcp *k, uint64_t now)
+{
+	if (k->rack_deadline <= now)
+		kcp_loss_detect(k, now);
+	if (timeout_at(k) <= now)
+		on_timeout(k, now);
+	if (tlp_at(k) <= now) {
+		k->tlp_for = snd_at(k, k->sent.tail)->sent_at;
+		k->tlp_due = true;
+	}
+}
+
+uint64_t
+kcp_loss_deadline(const struct kcp *k)
+{
+	uint64_t at = k->rack_deadline, t = timeout_at(k);
+
+	if (t < at)
+		at = t;
+	t = tlp_at(k);
+	return t < at ? t : at;
+}

@@ -1,0 +1,329 @@
+/* kcp_output: what is due, put into datagrams; and when something will be. */
+#include <string.h>
+
+#include "kcp_internal.h"
+
+#define BURST_US 1000u
+#define BURST_MIN_SEGMENTS 2u
+#define BURST_MAX 65536u
+
+static uint64_t
+burst_bytes(const struct kcp *k)
+{
+	uint64_t b = k->cc.pacing_rate * BURST_US / 1000000u, least = (uint64_t)BURST_MIN_SEGMENTS * k->cc.mss;
+
+	if (b < least)
+		b = least;
+	return b < BURST_MAX ? b : BURST_MAX;
+}
+
+static uint64_t
+pace_us(const struct kcp *k, uint64_t bytes)
+{
+	return bytes * 1000000u / k->cc.pacing_rate;
+}
+
+static void
+pace_sent(struct kcp *k, uint64_t bytes, uint64_t now)
+{
+	if (k->pace_at < now)
+		k->pace_at = now;
+	k->pace_at += pace_us(k, bytes);
+	if (k->pace_at - now >= pace_us(k, burst_bytes(k)))
+		k->pace_wake = k->pace_at;
+}
+
+void
+kcp_pace_changed(struct kcp *k, uint64_t now)
+{
+	uint64_t limit = now + pace_us(k, burst_bytes(k));
+
+	/* Debt made at a lower rate is not paid at that rate. */
+	if (k->pace_at > limit)
+		k->pace_at = limit;
+	if (k->pace_wake > k->pace_at)
+		k->pace_wake = k->pace_at;
+}
+
+/* Segments that the windows still allow beyond snd_nxt. */
+static bool
+window_open(const struct kcp *k)
+{
+	uint32_t wnd = k->rmt_wnd < k->cfg.snd_wnd ? k->rmt_wnd : k->cfg.snd_wnd;
+
+	return k->snd_nxt - k->snd_una < wnd;
+}
+
+static bool
+held_back(const struct kcp *k)
+{
+	return k->cork && k->snd_end - k->snd_nxt == 1 && !k->fin_queued && snd_at(k, k->snd_nxt)->len < k->mss;
+}
+
+bool
+kcp_may_send_new(const struct kcp *k)
+{
+	return k->snd_nxt != k->snd_end && window_open(k) && !held_back(k);
+}
+
+/* At least one segment may always be in flight, or a window below one datagram would stop the flow. */
+static bool
+cwnd_open(const struct kcp *k)
+{
+	return k->inflight < k->cc.cwnd || k->sent.count == 0;
+}
+
+static bool
+data_waits(const struct kcp *k)
+{
+	return k->tlp_due || ((k->lost.count > 0 || kcp_may_send_new(k)) && (cwnd_open(k) || k->credit > 0));
+}
+
+static bool
+data_due(const struct kcp *k, uint64_t now)
+{
+	return data_waits(k) && (now >= k->pace_wake || k->credit > 0 || k->tlp_due);
+}
+
+void
+kcp_stamp(const struct kcp *k, struct wire_writer *w, uint64_t now)
+{
+	wire_writer_stamp(w, k->rcv_nxt, kcp_recv_window(k), (uint32_t)now);
+}
+
+static bool
+put_seg(struct kcp *k, struct wire_writer *w, uint32_t sn)
+{
+	const struct snd_seg *s = snd_at(k, sn);
+	struct wire_frame f;
+
+	memset(&f, 0, offsetof(struct wire_frame, ranges));
+	f.type = WIRE_DATA;
+	f.sn = sn;
+	f.frg = s->frg;
+	f.fin = (s->flags & SEG_FIN) != 0;
+	f.data = s->data;
+	f.len = s->len;
+	return wire_put(w, &f);
+}
+
+static void
+count_sent(struct kcp *k, uint32_t sn, uint64_t now)
+{
+	struct snd_seg *s = snd_at(k, sn);
+	uint32_t bytes = seg_bytes(k, s);
+
+	if (k->inflight == 0)
+		k->first_sent = k->delivered_at = now;
+	s->sent_at = now;
+	s->delivered = k->delivered;
+	s->delivered_at = k->delivered_at;
+	s->first_sent = k->first_sent;
+	s->app_limited = k->app_limited_until != 0;
+	s->state = SEG_SENT;
+	if (s->xmit < UINT8_MAX)
+		s->xmit++;
+	kcp_list_append(k, &k->sent, sn);
+	k->inflight += bytes;
+	pace_sent(k, bytes, now);
+	if (k->credit > 0)
+		k->credit--;
+}
+
+static void
+resent(struct kcp *k, uint32_t sn, uint64_t now)
+{
+	struct snd_seg *s = snd_at(k, sn);
+
+	s->flags |= SEG_RTX;
+	s->rtx_ts = (uint32_t)now;
+	k->stat.retransmits++;
+	count_sent(k, sn, now);
+}
+
+/* A segment cut for a larger mtu and already sent cannot be cut again; it may use all that the caller offers. */
+static bool
+put_lost(struct kcp *k, struct wire_writer *w, size_t cap, uint64_t now)
+{
+	uint32_t sn = k->lost.head;
+	bool fits = put_seg(k, w, sn);
+
+	if (!fits && wire_writer_empty(w) && snd_at(k, sn)->len > k->mss) {
+		w->cap = cap;
+		fits = put_seg(k, w, sn);
+	}
+	if (!fits)
+		return false;
+	kcp_list_remove(k, &k->lost, sn);
+	resent(k, sn, now);
+	return true;
+}
+
+static bool
+put_new(struct kcp *k, struct wire_writer *w, uint64_t now)
+{
+	uint32_t sn = k->snd_nxt;
+
+	if (!put_seg(k, w, sn))
+		return false;
+	k->snd_nxt++;
+	k->unsent_bytes -= snd_at(k, sn)->len;
+	k->stat.segments_sent++;
+	count_sent(k, sn, now);
+	return true;
+}
+
+static void
+put_tail(struct kcp *k, struct wire_writer *w, uint64_t now)
+{
+	uint32_t sn;
+
+	k->tlp_due = false;
+	if (k->sent.count == 0)
+		return;
+	sn = k->sent.tail;
+	if (!put_seg(k, w, sn))
+		return;
+	kcp_list_remove(k, &k->sent, sn);
+	k->inflight -= seg_bytes(k, snd_at(k, sn));
+	resent(k, sn, now);
+	k->tlp_for = now;
+}
+
+static void
+put_data(struct kcp *k, struct wire_writer *w, size_t cap, uint64_t now)
+{
+	while (data_due(k, now)) {
+		bool put = true;
+
+		if (k->lost.count > 0)
+			put = put_lost(k, w, cap, now);
+		else if (kcp_may_send_new(k))
+			put = put_new(k, w, now);
+		else if (k->tlp_due)
+			put_tail(k, w, now);
+		else
+			break;
+		if (!put)
+			break;
+	}
+	if (k->snd_nxt == k->snd_end && k->lost.count == 0 && cwnd_open(k))
+		k->app_limited_until = k->delivered + k->inflight > 0 ? k->delivered + k->inflight : 1;
+}
+
+static void
+acks_sent(struct kcp *k)
+{
+	k->ack_at = KCP_NEVER;
+	k->nacks = k->acks_done = 0;
+	if (k->acks_cap > 64) {
+		mem_free(k->mem, k->acks, k->acks_cap * sizeof(*k->acks));
+		k->acks = NULL;
+		k->acks_cap = 0;
+	}
+}
+
+static void
+put_acks(struct kcp *k, struct wire_writer *w, uint64_t now)
+{
+	struct wire_frame f;
+
+	memset(&f, 0, offsetof(struct wire_frame, ranges));
+	f.type = WIRE_ACK;
+	f.has_ts = true;
+	if (k->cfg.codec == WIRE_PLAIN) {
+		for (; k->acks_done < k->nacks; k->acks_done++) {
+			f.sn = k->acks[k->acks_done].sn;
+			f.ts = k->acks[k->acks_done].ts;
+			if (!wire_put(w, &f))
+				return;
+		}
+		acks_sent(k);
+		return;
+	}
+	f.una = k->rcv_nxt;
+	f.wnd = kcp_recv_window(k);
+	f.ts = k->echo_ts;
+	f.ts_delay_us = now - k->echo_at < UINT32_MAX ? (uint32_t)(now - k->echo_at) : UINT32_MAX;
+	kcp_recv_ranges(k, &f);
+	if (wire_put(w, &f))
+		acks_sent(k);
+}
+
+static void
+put_window(struct kcp *k, struct wire_writer *w, uint64_t now)
+{
+	struct wire_frame f;
+
+	memset(&f, 0, offsetof(struct wire_frame, ranges));
+	if (k->wins_at <= now) {
+		k->wins_due = true;
+		k->wins_at = --k->wins_left > 0 ? now + 2 * rtt_rto(&k->rtt) : KCP_NEVER;
+	}
+	f.type = WIRE_WINS;
+	f.una = k->rcv_nxt;
+	f.wnd = kcp_recv_window(k);
+	if (k->wins_due && wire_put(w, &f))
+		k->wins_due = false;
+	if (k->probe_at <= now) {
+		f.type = WIRE_WASK;
+		if (wire_put(w, &f)) {
+			uint64_t pause = rtt_backoff(rtt_rto(&k->rtt), ++k->probes);
+
+			k->probe_at = now + (pause < KCP_PROBE_MAX_US ? pause : KCP_PROBE_MAX_US);
+		}
+	}
+}
+
+/* A closed window is probed after one timeout already: the update that opens it may have been lost. */
+static void
+arm_probe(struct kcp *k, uint64_t now)
+{
+	bool blocked = k->snd_nxt != k->snd_end && k->snd_nxt == k->snd_una && !window_open(k);
+
+	if (!blocked)
+		k->probe_at = KCP_NEVER;
+	else if (k->probe_at == KCP_NEVER)
+		k->probe_at = now + rtt_rto(&k->rtt);
+}
+
+bool
+kcp_output(struct kcp *k, struct wire_writer *w, uint64_t now)
+{
+	size_t cap = w->cap, before = w->len;
+
+	kcp_stamp(k, w, now);
+	kcp_send_place_fin(k);
+	kcp_loss_timers(k, now);
+	if (w->cap > k->cfg.mtu)
+		w->cap = k->cfg.mtu;
+	if (k->ack_at <= now || (k->ack_at != KCP_NEVER && data_due(k, now)))
+		put_acks(k, w, now);
+	arm_probe(k, now);
+	put_window(k, w, now);
+	put_data(k, w, cap, now);
+	w->cap = cap;
+	if (w->len == before)
+		return false;
+	k->adv_edge = k->rcv_nxt + kcp_recv_window(k);
+	return true;
+}
+
+uint64_t
+kcp_deadline(const struct kcp *k)
+{
+	uint64_t at = kcp_loss_deadline(k);
+	bool blocked = k->snd_nxt != k->snd_end && k->snd_nxt == k->snd_una && !window_open(k);
+
+	if (k->ack_at < at)
+		at = k->ack_at;
+	if (k->wins_due || k->tlp_due || (k->credit > 0 && data_waits(k)) || (blocked && k->probe_at == KCP_NEVER))
+		return 0;
+	if (k->wins_at < at)
+		at = k->wins_at;
+	if (k->probe_at < at)
+		at = k->probe_at;
+	if (data_waits(k) && k->pace_wake < at)
+		at = k->pace_wake;
+	return at;
+}

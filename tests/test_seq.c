@@ -1,0 +1,34 @@
+#include <stdlib.h>
+
+#include <check.h>
+
+#include "core/seq.h"
+
+static const struct {
+	uint32_t a, b;
+	int32_t diff;
+} cases[] = {
+	{ 0, 0, 0 }, { 1, 0, 1 }, { 0, 1, -1 }, { 0, 0xffffffffu, 1 }, { 0xffffffffu, 0, -1 },
+	{ 5, 0xfffffff0u, 21 }, { 0x7fffffffu, 0, INT32_MAX }, { 0x80000001u, 0, -INT32_MAX },
+};
+
+START_TEST(order)
+{
+	ck_assert_int_eq(seq_diff(cases[_i].a, cases[_i].b), cases[_i].diff);
+	ck_assert_int_eq(seq_before(cases[_i].a, cases[_i].b), cases[_i].diff < 0);
+	ck_assert_int_eq(seq_after(cases[_i].a, cases[_i].b), cases[_i].diff > 0);
+}
+END_TEST
+
+int
+main(void)
+{
+	Suite *s = suite_create("seq");
+	TCase *t = tcase_create("order");
+	SRunner *r = srunner_create(s);
+
+	tcase_add_loop_test(t, order, 0, sizeof(cases) / sizeof(cases[0]));
+	suite_add_tcase(s, t);
+	srunner_run_all(r, CK_NORMAL);
+	return srunner_ntests_failed(r) == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+}
