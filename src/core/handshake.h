@@ -45,6 +45,7 @@ struct handshake {
 	uint8_t cookie[COOKIE_LEN];  /* server: as received; client: as to be sent; zero: none */
 	uint32_t cid;                /* client's connection id */
 	bool authenticated;          /* a pre-shared key is mixed in */
+	uint32_t offered;            /* client: bit 1u << suite of every AEAD it offered */
 	char key_name[KEYS_NAME_LEN];/* its name in this side's key file; "" without */
 	uint8_t init[HANDSHAKE_INIT_LEN]; /* client: the datagram, ready to be sent (again) */
 };
@@ -77,7 +78,7 @@ int handshake_retry_read(struct handshake *hs, const uint8_t *d, size_t len);
  * Returns HANDSHAKE_ACCEPT_LEN, or KCPSHIM_E_AUTH (the client's key has low order), _RANGE (suite). */
 int handshake_accept_write(struct handshake *hs, uint32_t cid, const uint8_t secret[32],
     const struct handshake_params *params, uint8_t out[HANDSHAKE_ACCEPT_LEN], struct handshake_keys *keys);
-/* Client: opens an ACCEPT, fills params (cid: the server's) and keys. On success hs is wiped; on error it stays as it was, so
+/* Client: opens an ACCEPT, fills params (cid: the server's) and keys. On success hs is wiped; on error hs stays as it was, so
  * that a forged ACCEPT costs nothing but time: _SHORT, _FORMAT, _VERSION, _AUTH (also: a suite that was not offered). */
 int handshake_accept_read(struct handshake *hs, const uint8_t *d, size_t len,
     struct handshake_params *params, struct handshake_keys *keys);

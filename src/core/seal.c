@@ -6,6 +6,7 @@
 #include "crc32c.h"
 #include "error.h"
 #include "mem.h"
+#include "seal_aead.h"
 #include "seal_impl.h"
 
 #define SEAL_CRC_LEN 4u
@@ -75,7 +76,7 @@ seal_new(struct mem *mem, enum seal_suite suite, const uint8_t key[SEAL_KEY_LEN]
 	case SEAL_PLAIN:
 		return seal_new_keyless(mem, suite);
 	default:
-		return NULL;
+		return seal_aead_new(mem, suite, key, iv);
 	}
 }
 

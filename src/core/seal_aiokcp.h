@@ -15,7 +15,7 @@
 void seal_aiokcp_derive(uint8_t out[SEAL_AIOKCP_KEY_LEN], const uint8_t *key, size_t key_len, const uint8_t *salt, size_t salt_len);
 
 /* Both directions. Packet numbers and aad are ignored: that wire has neither. seal_open returns KCPSHIM_E_SHORT for what is
- * too short to be one (80 bytes), _AUTH for everything else that aiokcp rejects. NULL without memory. */
+ * too short to be one (64 bytes), _AUTH for everything else that aiokcp rejects. NULL without memory. */
 struct seal *seal_aiokcp_new(struct mem *, const uint8_t key[SEAL_AIOKCP_KEY_LEN]);
 
 #endif

@@ -18,7 +18,9 @@ struct traffic_keys {
 	uint8_t suite;                      /* enum seal_suite, an AEAD */
 };
 
-/* key and iv of phase 0 from a secret of the handshake, with HKDF-Expand-SHA256 (RFC 5869). */
+/* HKDF-Expand-SHA256(secret, label) (RFC 5869), `len` bytes, at most 255 * 32. */
+void traffic_expand(const uint8_t secret[TRAFFIC_SECRET_LEN], const void *label, size_t label_len, uint8_t *out, size_t len);
+/* key and iv of phase 0 from a secret of the handshake, with traffic_expand(). */
 void traffic_derive(struct traffic_keys *, enum seal_suite, const uint8_t secret[TRAFFIC_SECRET_LEN]);
 /* The next phase in place: secret, key and iv are replaced and the old ones are gone. Packet numbers go on counting. */
 void traffic_renew(struct traffic_keys *);
