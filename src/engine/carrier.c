@@ -57,7 +57,7 @@ static void
 carrier_home_ready(struct loop *l, struct source *src, uint32_t events)
 {
 	l->home_gone = true;
-	(void)epoll_ctl(l->epfd, EPOLL_CTL_DEL, src->fd, NULL);
+	loop_close(l, src);
 }
 
 /* In the orphan: cut the ties to the program's session, terminal and directory. */
@@ -72,12 +72,11 @@ carrier_settle(struct loop *l, pid_t home)
 	if (chdir("/") != 0)
 		log_debug("chdir: %s", strerror(errno));
 	(void)prctl(PR_SET_NAME, "kcpshim");
-	if (l->cfg->engine_process && (l->home_pidfd = (int)syscall(SYS_pidfd_open, home, 0)) >= 0) {
-		l->home = mem_alloc(l->mem, sizeof(*l->home));
-		if (l->home != NULL) {
-			*l->home = (struct source){ .fd = l->home_pidfd, .ready = carrier_home_ready, .size = sizeof(*l->home) };
-			(void)loop_add(l, l->home, EPOLLIN);
-		}
+	if (l->cfg->engine_process && (l->home = mem_alloc(l->mem, sizeof(*l->home))) != NULL) {
+		*l->home = (struct source){ .fd = (int)syscall(SYS_pidfd_open, home, 0), .ready = carrier_home_ready,
+			.size = sizeof(*l->home) };
+		if (l->home->fd < 0 || loop_add(l, l->home, EPOLLIN) != 0)
+			l->home_gone = true;
 	}
 }
 
@@ -102,6 +101,9 @@ carrier_migrate(struct loop *l, struct ctl_client *c)
 		if (orphan != 0)
 			_exit(orphan < 0 ? errno : 0);
 		carrier_settle(l, home);
+		if (loop_reopen(l) != 0)
+			_exit(1); /* the program's thread sees its request end without an answer */
+		l->reopened = true;
 		control_reply_error(l, c, 0);
 		return;
 	}

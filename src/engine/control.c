@@ -135,7 +135,7 @@ control_accept(struct loop *l, struct source *src, uint32_t events)
 {
 	int fd;
 
-	while ((fd = accept4(src->fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK)) >= 0) {
+	while (!l->quit && (fd = accept4(src->fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK)) >= 0) {
 		struct ctl_client *c = mem_alloc(l->mem, sizeof(*c));
 		struct ucred cred;
 		socklen_t len = sizeof(cred);

@@ -143,9 +143,8 @@ listener_pair(struct loop *l, struct listener *li, int *app_fd)
 	if (error == 0 && (error = listener_fill(sv[1])) == 0)
 		error = loop_add(l, &li->src, EPOLLRDHUP | EPOLLET);
 	if (error != 0) {
-		close(sv[0]);
+		loop_close(l, &li->src);
 		close(sv[1]);
-		li->src.fd = -1;
 		return error;
 	}
 	li->ino = st.st_ino;

@@ -37,22 +37,54 @@ loop_ctl(struct loop *l, int op, struct source *src, uint32_t events)
 int
 loop_add(struct loop *l, struct source *src, uint32_t events)
 {
-	return loop_ctl(l, EPOLL_CTL_ADD, src, events);
+	int error = loop_ctl(l, EPOLL_CTL_ADD, src, events);
+
+	if (error != 0)
+		return error;
+	src->events = events;
+	src->live = true;
+	LIST_INSERT_HEAD(&l->sources, src, all);
+	return 0;
 }
 
 int
 loop_modify(struct loop *l, struct source *src, uint32_t events)
 {
+	src->events = events;
 	return loop_ctl(l, EPOLL_CTL_MOD, src, events);
+}
+
+void
+loop_close(struct loop *l, struct source *src)
+{
+	if (src->live)
+		LIST_REMOVE(src, all);
+	src->live = false;
+	if (src->fd >= 0)
+		close(src->fd);
+	src->fd = -1;
 }
 
 void
 loop_retire(struct loop *l, struct source *src)
 {
-	if (src->fd >= 0)
-		close(src->fd);
-	src->fd = -1;
+	loop_close(l, src);
 	STAILQ_INSERT_TAIL(&l->graveyard, src, grave);
+}
+
+int
+loop_reopen(struct loop *l)
+{
+	struct source *src;
+	int error = 0;
+
+	close(l->epfd);
+	if ((l->epfd = epoll_create1(EPOLL_CLOEXEC)) < 0)
+		return errno;
+	LIST_FOREACH(src, &l->sources, all)
+		if ((error = loop_ctl(l, EPOLL_CTL_ADD, src, src->events)) != 0)
+			break;
+	return error;
 }
 
 uint32_t
@@ -92,7 +124,6 @@ loop_init(struct loop *l, const struct config *cfg, uint64_t id, int ctl)
 	memset(l, 0, sizeof(*l));
 	l->cfg = cfg;
 	l->id = id;
-	l->home_pidfd = -1;
 	l->pid = getpid();
 	l->now = loop_clock();
 	LIST_INIT(&l->listeners);
@@ -100,6 +131,7 @@ loop_init(struct loop *l, const struct config *cfg, uint64_t id, int ctl)
 	LIST_INIT(&l->clients);
 	TAILQ_INIT(&l->dirty);
 	TAILQ_INIT(&l->timed);
+	LIST_INIT(&l->sources);
 	STAILQ_INIT(&l->graveyard);
 	if (getrandom(seed, sizeof(seed), 0) != (ssize_t)sizeof(seed))
 		return EIO;
@@ -154,7 +186,7 @@ loop_bury_dead(struct loop *l)
 static bool
 loop_idle_carrier(const struct loop *l)
 {
-	return l->carrier && (l->home_pidfd < 0 || l->home_gone) && l->nconns == 0 &&
+	return l->carrier && (l->home == NULL || l->home_gone) && l->nconns == 0 &&
 	    LIST_EMPTY(&l->listeners) && LIST_EMPTY(&l->clients);
 }
 
@@ -172,6 +204,9 @@ loop_work(struct loop *l)
 	while ((s = endpoint_next_ready(l->ep)) != NULL)
 		relay_session_ready(l, s);
 	more |= udp_flush(l);
+	/* Timers run while datagrams are asked for: what they ended is handled before anyone sleeps. */
+	while ((s = endpoint_next_ready(l->ep)) != NULL)
+		relay_session_ready(l, s);
 	return more || !TAILQ_EMPTY(&l->dirty);
 }
 
@@ -192,12 +227,16 @@ loop_run(struct loop *l)
 			log_error("epoll_wait: %s", strerror(errno));
 			break;
 		}
-		for (int i = 0; i < n; i++) {
+		for (int i = 0; i < n && !l->quit && !l->reopened; i++) {
 			struct source *src = ev[i].data.ptr;
 
 			if (src->fd >= 0)
 				src->ready(l, src, ev[i].events);
 		}
+		/* The orphan has the same sessions and packet numbers: from here on nothing may be sent by this thread. */
+		if (l->quit)
+			return;
+		l->reopened = false;
 		relay_timers(l);
 		more = loop_work(l);
 		loop_bury_dead(l);

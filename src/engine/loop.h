@@ -24,9 +24,13 @@ struct source {
 	int fd;                 /* -1 once retired */
 	void (*ready)(struct loop *, struct source *, uint32_t events);
 	size_t size;            /* bytes of the object it starts, for mem_free */
+	uint32_t events;        /* registered */
+	bool live;              /* in the epoll set */
+	LIST_ENTRY(source) all; /* of the live ones */
 	STAILQ_ENTRY(source) grave;
 };
 
+LIST_HEAD(source_set, source);
 STAILQ_HEAD(source_list, source);
 LIST_HEAD(conn_list, conn);
 LIST_HEAD(listener_list, listener);
@@ -54,13 +58,13 @@ struct loop {
 	uint64_t id;            /* 48 bits: ident.engine */
 	uint64_t now;           /* microseconds, CLOCK_MONOTONIC, read once per turn */
 	pid_t pid;              /* process that runs the loop */
-	int home_pidfd;         /* carrier of engine=process: readable when the program is gone; else -1 */
 	bool carrier;           /* an orphan: leave when nothing is left to carry */
 	bool home_gone;
 	bool quit;              /* the carrier took over: this thread ends */
+	bool reopened;          /* the rest of this turn's events came from the instance before */
 	int epfd;
 	struct source *control; /* listening control socket */
-	struct source *home;    /* home_pidfd in the epoll set */
+	struct source *home;    /* carrier of engine=process: a pidfd, readable when the program is gone; else NULL */
 	uint32_t next_id;
 	struct conn_list conns[LOOP_HASH];      /* by id */
 	struct listener_list listeners;
@@ -69,6 +73,7 @@ struct loop {
 	struct client_list clients;
 	struct conn_queue dirty;                /* relays that have something to move */
 	struct conn_queue timed;                /* with a cork or drain limit running */
+	struct source_set sources;
 	struct source_list graveyard;           /* freed at the end of the turn: later events of the batch may name them */
 	struct tombstone tombs[LOOP_TOMBSTONES];
 	uint32_t tomb_next;
@@ -78,6 +83,8 @@ struct loop {
 /* Registers src->fd with `events`; 0 or positive errno. */
 int loop_add(struct loop *, struct source *, uint32_t events);
 int loop_modify(struct loop *, struct source *, uint32_t events);
+/* Closes the descriptor; the object stays. */
+void loop_close(struct loop *, struct source *);
 /* Closes the descriptor and frees the object behind `src` at the end of this turn. */
 void loop_retire(struct loop *, struct source *);
 /* A number for a connection, listener or socket; never 0, not in use as a connection. */
@@ -87,6 +94,9 @@ struct tombstone *loop_tomb(struct loop *, uint32_t id, uint64_t ino);
 
 /* Prepares everything in the calling thread's own descriptor table; 0 or positive errno. `ctl` is the listening control socket. */
 int loop_init(struct loop *, const struct config *, uint64_t id, int ctl);
+/* After a fork: a new epoll instance with the same sources. The old one belongs to both processes and would go on to report
+ * descriptors that only the other one still has open. 0 or positive errno. */
+int loop_reopen(struct loop *);
 /* Runs until quit, or (carrier) until nothing is left. */
 void loop_run(struct loop *);
 uint64_t loop_clock(void);

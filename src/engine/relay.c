@@ -281,9 +281,8 @@ relay_make_pair(struct loop *l, struct conn *c, bool pending, int *app_fd)
 	else if ((error = relay_fill(c, sv[1], pending)) == 0)
 		error = loop_add(l, &c->src, EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET);
 	if (error != 0) {
-		close(sv[0]);
+		loop_close(l, &c->src);
 		close(sv[1]);
-		c->src.fd = -1;
 		return error;
 	}
 	c->ino = st.st_ino;

@@ -163,8 +163,7 @@ relay_close_pair(struct loop *l, struct conn *c)
 	if (c->error == 0)
 		relay_discard(c->src.fd, SIZE_MAX);
 	loop_bury(l, c->id, c->ino, c->error);
-	close(c->src.fd);
-	c->src.fd = -1;
+	loop_close(l, &c->src);
 }
 
 static void

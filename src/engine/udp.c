@@ -187,8 +187,7 @@ udp_open(struct loop *l, const struct netaddr *local, const struct netaddr *peer
 	*out = u;
 	return 0;
 fail:
-	if (u->src.fd >= 0)
-		close(u->src.fd);
+	loop_close(l, &u->src);
 	mem_free(l->mem, u, sizeof(*u));
 	return error;
 }
