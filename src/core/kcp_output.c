@@ -152,8 +152,14 @@ put_lost(struct kcp *k, struct wire_writer *w, size_t cap, uint64_t now)
 		w->cap = cap;
 		fits = put_seg(k, w, sn);
 	}
-	if (!fits)
+	if (!fits) {
+		/* Not even alone: waits for a caller that offers more, without keeping it busy. */
+		if (wire_writer_empty(w)) {
+			k->credit = 0;
+			k->pace_wake = now + rtt_rto(&k->rtt);
+		}
 		return false;
+	}
 	kcp_list_remove(k, &k->lost, sn);
 	resent(k, sn, now);
 	return true;
