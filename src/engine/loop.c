@@ -129,6 +129,7 @@ loop_init(struct loop *l, const struct config *cfg, uint64_t id, int ctl)
 	LIST_INIT(&l->listeners);
 	LIST_INIT(&l->udps);
 	LIST_INIT(&l->clients);
+	TAILQ_INIT(&l->lame);
 	TAILQ_INIT(&l->dirty);
 	TAILQ_INIT(&l->timed);
 	LIST_INIT(&l->sources);
@@ -187,7 +188,7 @@ static bool
 loop_idle_carrier(const struct loop *l)
 {
 	return l->carrier && (l->home == NULL || l->home_gone) && l->nconns == 0 &&
-	    LIST_EMPTY(&l->listeners) && LIST_EMPTY(&l->clients);
+	    LIST_EMPTY(&l->listeners) && LIST_EMPTY(&l->clients) && TAILQ_EMPTY(&l->lame);
 }
 
 /* Moves bytes and datagrams until nothing is left that can be done at this instant. Each round is bounded,
@@ -210,6 +211,18 @@ loop_work(struct loop *l)
 	return more || !TAILQ_EMPTY(&l->dirty);
 }
 
+static uint64_t
+loop_deadline(struct loop *l)
+{
+	uint64_t times[] = { udp_blocked(l) ? KCP_NEVER : endpoint_deadline(l->ep), relay_deadline(l), udp_close_lame(l) };
+	uint64_t first = times[0];
+
+	for (size_t i = 1; i < sizeof(times) / sizeof(times[0]); i++)
+		if (times[i] < first)
+			first = times[i];
+	return first;
+}
+
 void
 loop_run(struct loop *l)
 {
@@ -218,10 +231,7 @@ loop_run(struct loop *l)
 	int n;
 
 	while (!l->quit && !loop_idle_carrier(l)) {
-		uint64_t deadline = more ? 0 : udp_blocked(l) ? KCP_NEVER : endpoint_deadline(l->ep);
-		uint64_t timers = relay_deadline(l);
-
-		n = loop_wait(l, ev, timers < deadline ? timers : deadline);
+		n = loop_wait(l, ev, more ? 0 : loop_deadline(l));
 		l->now = loop_clock();
 		if (n < 0 && errno != EINTR) {
 			log_error("epoll_wait: %s", strerror(errno));

@@ -35,6 +35,7 @@ STAILQ_HEAD(source_list, source);
 LIST_HEAD(conn_list, conn);
 LIST_HEAD(listener_list, listener);
 LIST_HEAD(udp_list, udp_sock);
+TAILQ_HEAD(udp_queue, udp_sock);
 LIST_HEAD(client_list, ctl_client);
 TAILQ_HEAD(conn_queue, conn);
 
@@ -69,6 +70,7 @@ struct loop {
 	struct conn_list conns[LOOP_HASH];      /* by id */
 	struct listener_list listeners;
 	struct udp_list udps;                   /* by insertion; sockets per listener and per client */
+	struct udp_queue lame;                  /* sockets about to be closed, earliest first */
 	struct udp_sock *udp_hash[LOOP_HASH];   /* by handle */
 	struct client_list clients;
 	struct conn_queue dirty;                /* relays that have something to move */

@@ -103,7 +103,9 @@ relay_free(struct loop *l, struct conn *c)
 		control_reply_error(l, c->waiter, c->error != 0 ? c->error : ECONNABORTED);
 	if (c->drainer != NULL)
 		control_reply_error(l, c->drainer, 0);
-	if (c->udp != NULL)
+	if (c->udp != NULL && c->aborted)
+		udp_close_later(l, c->udp);
+	else if (c->udp != NULL)
 		udp_close(l, c->udp);
 	options_dispose(l->mem, &c->options);
 	loop_retire(l, &c->src);
@@ -118,6 +120,7 @@ relay_settle(struct loop *l, struct conn *c)
 
 	if (st != SESSION_CLOSED)
 		return;
+	c->aborted = session_error(c->session) == KCPSHIM_E_RESET;
 	endpoint_release(l->ep, c->session);
 	c->session = NULL;
 	relay_free(l, c);

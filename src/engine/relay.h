@@ -39,6 +39,7 @@ struct conn {
 	bool discard;               /* program does not read any more (SHUT_RD): drop what comes */
 	bool dirty;
 	bool opened, reported;      /* session opened; connect()'s result was told */
+	bool aborted;               /* ended with a RST, which may have to be repeated */
 	bool more;                  /* MSG_MORE in force */
 	uint64_t cork_deadline;     /* corked bytes go out then (200 ms as tcp(7)), KCP_NEVER: nothing held */
 	LIST_ENTRY(conn) by_id;

@@ -210,6 +210,25 @@ udp_close(struct loop *l, struct udp_sock *u)
 	loop_retire(l, &u->src);
 }
 
+void
+udp_close_later(struct loop *l, struct udp_sock *u)
+{
+	u->close_at = l->now + UDP_LAME_US;
+	TAILQ_INSERT_TAIL(&l->lame, u, lame);
+}
+
+uint64_t
+udp_close_lame(struct loop *l)
+{
+	struct udp_sock *u;
+
+	while ((u = TAILQ_FIRST(&l->lame)) != NULL && u->close_at <= l->now) {
+		TAILQ_REMOVE(&l->lame, u, lame);
+		udp_close(l, u);
+	}
+	return u != NULL ? u->close_at : KCP_NEVER;
+}
+
 static struct udp_sock *
 udp_find(struct loop *l, uint32_t handle)
 {

@@ -18,8 +18,13 @@ struct udp_sock {
 	struct netaddr local;       /* as bound; wildcard possible */
 	struct listener *listener;  /* NULL: a client's socket */
 	struct udp_sock *hash_next;
+	uint64_t close_at;          /* lame: its connection is gone */
 	LIST_ENTRY(udp_sock) all;
+	TAILQ_ENTRY(udp_sock) lame;
 };
+
+/* How long a connection's socket stays after a reset, so that the RST can be repeated. */
+#define UDP_LAME_US UINT64_C(2000000)
 
 /* Buffers and batch state of the loop. 0 or positive errno. */
 int udp_io_new(struct loop *);
@@ -39,6 +44,11 @@ int udp_open(struct loop *, const struct netaddr *local, const struct netaddr *p
 void udp_allow_reuse(struct udp_sock *);
 /* Closes it; datagrams that still wait in a batch for it are dropped. */
 void udp_close(struct loop *, struct udp_sock *);
+
+/* Closes it UDP_LAME_US from now. */
+void udp_close_later(struct loop *, struct udp_sock *);
+/* Closes what is due; the time of the next one, KCP_NEVER: none. */
+uint64_t udp_close_lame(struct loop *);
 
 /* Asks the endpoint for what is due and sends it. True: the batch was cut short, call again at once. */
 bool udp_flush(struct loop *);
