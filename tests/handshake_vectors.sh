@@ -10,7 +10,8 @@ cmp "$made" "$vectors"
 for python in python3 /usr/bin/python3; do
 	command -v "$python" > /dev/null || continue
 	"$python" -c 'import cryptography' 2> /dev/null || continue
-	exec "$python" "${top_srcdir:-.}/tests/decode.py" "$vectors"
+	"$python" "${top_srcdir:-.}/tests/decode.py" "$vectors"
+	exit
 done
 echo "skipped: no python3 with the cryptography package for tests/decode.py"
 exit 77
