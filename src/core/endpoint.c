@@ -1,0 +1,497 @@
+#include "endpoint_impl.h"
+
+#include <string.h>
+
+#include "bytes.h"
+#include "error.h"
+#include "mem.h"
+
+#define session_of(node, member) ((struct session *)(void *)((char *)(node) - offsetof(struct session, member)))
+
+static uint32_t
+path_hash(const struct endpoint *ep, const struct path *path, uint32_t salt)
+{
+	return netaddr_hash(&path->remote, ep->hash_seed ^ path->sock * 0x9e3779b1u ^ salt * 0x85ebca6bu);
+}
+
+static uint32_t
+cid_hash(const struct endpoint *ep, uint32_t cid)
+{
+	/* Our ids are random already. */
+	return cid ^ ep->hash_seed;
+}
+
+static bool
+same_peer(const struct session *s, const struct path *path)
+{
+	return s->path.sock == path->sock && netaddr_equal(&s->path.remote, &path->remote);
+}
+
+struct endpoint *
+endpoint_new(struct mem *mem, const uint8_t seed[32])
+{
+	struct endpoint *ep = mem_alloc(mem, sizeof(*ep));
+
+	if (ep == NULL)
+		return NULL;
+	ep->mem = mem;
+	random_init(&ep->random, seed);
+	ep->hash_seed = random_u32(&ep->random);
+	timer_wheel_init(&ep->wheel, 0);
+	TAILQ_INIT(&ep->all);
+	TAILQ_INIT(&ep->due);
+	TAILQ_INIT(&ep->ready);
+	TAILQ_INIT(&ep->dead);
+	TAILQ_INIT(&ep->listeners);
+	if (hash_init(&ep->by_cid, mem) == 0 && hash_init(&ep->by_peer, mem) == 0 && hash_init(&ep->by_path, mem) == 0)
+		return ep;
+	endpoint_free(ep);
+	return NULL;
+}
+
+/* --- sessions in and out of the tables --- */
+
+static uint32_t
+fresh_cid(struct endpoint *ep)
+{
+	uint32_t cid;
+
+	do
+		cid = random_u32(&ep->random);
+	while (cid == 0 || endpoint_find_cid(ep, cid) != NULL);
+	return cid;
+}
+
+struct session *
+endpoint_add(struct endpoint *ep, const struct path *path, uint64_t now)
+{
+	struct session *s = mem_alloc(ep->mem, sizeof(*s));
+	unsigned i;
+
+	if (s == NULL)
+		return NULL;
+	s->endpoint = ep;
+	timer_init(&s->timer);
+	for (i = 0; i < SESSION_CLOCK_COUNT; i++)
+		s->clocks[i] = TIMER_NEVER;
+	s->cid = fresh_cid(ep);
+	s->id = ++ep->next_session << 32 | s->cid;
+	s->path = *path;
+	s->peer = path->remote;
+	hash_insert(&ep->by_cid, ep->mem, &s->by_cid, cid_hash(ep, s->cid));
+	hash_insert(&ep->by_path, ep->mem, &s->by_path, path_hash(ep, path, 0));
+	TAILQ_INSERT_TAIL(&ep->all, s, all);
+	return s;
+}
+
+void
+endpoint_index_peer(struct session *s, uint32_t peer_cid)
+{
+	hash_insert(&s->endpoint->by_peer, s->endpoint->mem, &s->by_peer, path_hash(s->endpoint, &s->path, peer_cid));
+}
+
+void
+endpoint_set_path(struct session *s, const struct path *path)
+{
+	struct endpoint *ep = s->endpoint;
+
+	hash_remove(&ep->by_path, &s->by_path);
+	s->path = *path;
+	hash_insert(&ep->by_path, ep->mem, &s->by_path, path_hash(ep, path, 0));
+	if (s->by_peer.prevp == NULL)
+		return;
+	hash_remove(&ep->by_peer, &s->by_peer);
+	endpoint_index_peer(s, s->peer_cid);
+}
+
+struct session *
+endpoint_find_cid(struct endpoint *ep, uint32_t cid)
+{
+	struct hash_node *n;
+
+	for (n = hash_first(&ep->by_cid, cid_hash(ep, cid)); n != NULL; n = hash_next(n))
+		if (session_of(n, by_cid)->cid == cid)
+			return session_of(n, by_cid);
+	return NULL;
+}
+
+struct session *
+endpoint_find_peer(struct endpoint *ep, const struct path *path, uint32_t peer_cid)
+{
+	struct hash_node *n;
+	struct session *s;
+
+	for (n = hash_first(&ep->by_peer, path_hash(ep, path, peer_cid)); n != NULL; n = hash_next(n)) {
+		s = session_of(n, by_peer);
+		if (s->peer_cid == peer_cid && same_peer(s, path))
+			return s;
+	}
+	return NULL;
+}
+
+static void
+leave_queues(struct session *s)
+{
+	struct endpoint *ep = s->endpoint;
+
+	if (s->in_due)
+		TAILQ_REMOVE(&ep->due, s, due);
+	if (s->in_ready)
+		TAILQ_REMOVE(&ep->ready, s, ready);
+	s->in_due = s->in_ready = false;
+	timer_clear(&ep->wheel, &s->timer);
+}
+
+void
+endpoint_bury(struct session *s)
+{
+	struct endpoint *ep = s->endpoint;
+
+	if (s->dead)
+		return;
+	if (s->state == SESSION_ACCEPTING)
+		endpoint_half_open_done(s);
+	leave_queues(s);
+	hash_remove(&ep->by_cid, &s->by_cid);
+	hash_remove(&ep->by_peer, &s->by_peer);
+	hash_remove(&ep->by_path, &s->by_path);
+	TAILQ_REMOVE(&ep->all, s, all);
+	s->dead = true;
+	TAILQ_INSERT_TAIL(&ep->dead, s, due);
+}
+
+static void
+endpoint_reap(struct endpoint *ep)
+{
+	struct session *s;
+
+	while ((s = TAILQ_FIRST(&ep->dead)) != NULL) {
+		TAILQ_REMOVE(&ep->dead, s, due);
+		session_opening_free(s);
+		if (s->kcp != NULL)
+			kcp_free(s->kcp);
+		seal_free(ep->mem, s->tx);
+		seal_free(ep->mem, s->rx);
+		mem_free(ep->mem, s, sizeof(*s));
+	}
+}
+
+void
+endpoint_mark_due(struct session *s)
+{
+	if (s->in_due || s->dead)
+		return;
+	TAILQ_INSERT_TAIL(&s->endpoint->due, s, due);
+	s->in_due = true;
+}
+
+void
+endpoint_mark_ready(struct session *s)
+{
+	if (s->in_ready || s->dead)
+		return;
+	TAILQ_INSERT_TAIL(&s->endpoint->ready, s, ready);
+	s->in_ready = true;
+}
+
+void
+endpoint_free(struct endpoint *ep)
+{
+	struct mem *mem = ep->mem;
+	struct listener *l;
+
+	while (!TAILQ_EMPTY(&ep->all))
+		endpoint_bury(TAILQ_FIRST(&ep->all));
+	endpoint_reap(ep);
+	while ((l = TAILQ_FIRST(&ep->listeners)) != NULL) {
+		TAILQ_REMOVE(&ep->listeners, l, link);
+		mem_free(mem, l, sizeof(*l));
+	}
+	hash_dispose(&ep->by_cid, mem);
+	hash_dispose(&ep->by_peer, mem);
+	hash_dispose(&ep->by_path, mem);
+	explicit_bzero(ep, sizeof(*ep));
+	mem_free(mem, ep, sizeof(*ep));
+}
+
+void
+endpoint_set_time(struct endpoint *ep, uint64_t unix_ns, uint64_t now)
+{
+	ep->clock_offset = unix_ns - now * 1000;
+}
+
+/* --- listeners --- */
+
+struct listener *
+endpoint_listener(struct endpoint *ep, uint32_t handle)
+{
+	struct listener *l;
+
+	TAILQ_FOREACH(l, &ep->listeners, link)
+		if (l->handle == handle)
+			return l;
+	return NULL;
+}
+
+static struct listener *
+listener_of_sock(struct endpoint *ep, uint32_t sock)
+{
+	struct listener *l;
+
+	TAILQ_FOREACH(l, &ep->listeners, link)
+		if (l->sock == sock)
+			return l;
+	return NULL;
+}
+
+int
+endpoint_listen(struct endpoint *ep, uint32_t sock, const struct session_config *cfg)
+{
+	struct listener *l;
+
+	if (listener_of_sock(ep, sock) != NULL)
+		return KCPSHIM_E_FULL;
+	l = mem_alloc(ep->mem, sizeof(*l));
+	if (l == NULL)
+		return KCPSHIM_E_NOMEM;
+	l->handle = ++ep->next_listener;
+	l->sock = sock;
+	l->room = UINT32_MAX;
+	l->config = *cfg;
+	TAILQ_INSERT_HEAD(&ep->listeners, l, link);
+	return (int)l->handle;
+}
+
+void
+endpoint_listener_room(struct endpoint *ep, uint32_t listener, uint32_t room)
+{
+	struct listener *l = endpoint_listener(ep, listener);
+
+	if (l != NULL)
+		l->room = room;
+}
+
+void
+endpoint_half_open_done(struct session *s)
+{
+	struct listener *l = endpoint_listener(s->endpoint, s->listener);
+
+	if (l != NULL)
+		l->half_open--;
+}
+
+void
+endpoint_unlisten(struct endpoint *ep, uint32_t listener)
+{
+	struct listener *l = endpoint_listener(ep, listener);
+	struct session *s, *next;
+
+	if (l == NULL)
+		return;
+	for (s = TAILQ_FIRST(&ep->all); s != NULL; s = next) {
+		next = TAILQ_NEXT(s, all);
+		if (s->state == SESSION_ACCEPTING && s->listener == listener)
+			endpoint_bury(s);
+	}
+	endpoint_reap(ep);
+	TAILQ_REMOVE(&ep->listeners, l, link);
+	mem_free(ep->mem, l, sizeof(*l));
+}
+
+/* --- sessions of the engine --- */
+
+struct session *
+endpoint_connect(struct endpoint *ep, const struct path *path, const struct session_config *cfg, uint64_t now)
+{
+	struct session *s = endpoint_add(ep, path, now);
+
+	if (s == NULL)
+		return NULL;
+	s->visible = true;
+	if (session_connect(s, cfg, now) == 0)
+		return s;
+	endpoint_bury(s);
+	endpoint_reap(ep);
+	return NULL;
+}
+
+void
+endpoint_release(struct endpoint *ep, struct session *s)
+{
+	if (s->state == SESSION_CLOSED && !s->released && (s->control != 0 || s->rst_left > 0)) {
+		/* Its last word still has to arrive; only what that takes is kept. */
+		if (s->kcp != NULL)
+			kcp_free(s->kcp);
+		s->kcp = NULL;
+		s->owner = NULL;
+		s->released = true;
+		if (s->in_ready)
+			TAILQ_REMOVE(&ep->ready, s, ready);
+		s->in_ready = false;
+		return;
+	}
+	endpoint_bury(s);
+	endpoint_reap(ep);
+}
+
+struct session *
+endpoint_find(struct endpoint *ep, uint64_t id)
+{
+	struct session *s = endpoint_find_cid(ep, (uint32_t)id);
+
+	return s != NULL && s->id == id && s->visible && !s->released ? s : NULL;
+}
+
+struct session *
+endpoint_each(struct endpoint *ep, struct session *prev)
+{
+	struct session *s = prev == NULL ? TAILQ_FIRST(&ep->all) : TAILQ_NEXT(prev, all);
+
+	while (s != NULL && (!s->visible || s->released))
+		s = TAILQ_NEXT(s, all);
+	return s;
+}
+
+struct session *
+endpoint_next_ready(struct endpoint *ep)
+{
+	struct session *s = TAILQ_FIRST(&ep->ready);
+
+	if (s == NULL)
+		return NULL;
+	TAILQ_REMOVE(&ep->ready, s, ready);
+	s->in_ready = false;
+	return s;
+}
+
+/* --- the network's side --- */
+
+static int
+input_known(struct endpoint *ep, const struct path *path, uint8_t *d, size_t len, uint64_t now)
+{
+	struct session *s = endpoint_find_cid(ep, bytes_get32(d));
+
+	if (s == NULL || s->plain || !netaddr_equal(&s->path.remote, &path->remote))
+		return KCPSHIM_E_UNKNOWN;
+	/* The kernel may have chosen our address only when the first datagram was sent. */
+	if (s->path.local.family == 0)
+		s->path.local = path->local;
+	if (d[4] == HANDSHAKE_KIND_ACCEPT)
+		return session_input_accept(s, d, len, now);
+	return session_input_data(s, d, len, now);
+}
+
+static int
+input_first(struct endpoint *ep, const struct path *path, uint8_t *d, size_t len, uint64_t now)
+{
+	struct listener *l = listener_of_sock(ep, path->sock);
+
+	if (l == NULL)
+		return KCPSHIM_E_UNKNOWN;
+	return session_input_init(ep, l, path, d, len, now);
+}
+
+int
+endpoint_input(struct endpoint *ep, const struct path *path, uint8_t *data, size_t len, uint64_t now)
+{
+	int error;
+
+	if (len < SESSION_HEADER_LEN)
+		return KCPSHIM_E_SHORT;
+	switch (data[4]) {
+	case HANDSHAKE_KIND_INIT:
+		error = input_first(ep, path, data, len, now);
+		break;
+	case HANDSHAKE_KIND_ACCEPT:
+	case SESSION_KIND_DATA:
+		error = input_known(ep, path, data, len, now);
+		break;
+	default:
+		error = KCPSHIM_E_FORMAT;
+	}
+	endpoint_reap(ep);
+	return error;
+}
+
+void
+endpoint_icmp(struct endpoint *ep, const struct path *path, int error, uint64_t now)
+{
+	struct hash_node *n, *next;
+	struct session *s;
+
+	for (n = hash_first(&ep->by_path, path_hash(ep, path, 0)); n != NULL; n = next) {
+		next = hash_next(n);
+		s = session_of(n, by_path);
+		if (!same_peer(s, path))
+			continue;
+		session_icmp(s, error, now);
+		endpoint_mark_due(s);
+	}
+	endpoint_reap(ep);
+}
+
+void
+endpoint_path_mtu(struct endpoint *ep, const struct path *path, size_t payload, uint64_t now)
+{
+	struct hash_node *n;
+
+	for (n = hash_first(&ep->by_path, path_hash(ep, path, 0)); n != NULL; n = hash_next(n))
+		if (same_peer(session_of(n, by_path), path))
+			session_limit_mtu(session_of(n, by_path), payload, now);
+}
+
+/* Nothing is due now: it sleeps until its next deadline. */
+static void
+session_sleep(struct session *s, uint64_t now)
+{
+	struct endpoint *ep = s->endpoint;
+	uint64_t at = session_deadline(s);
+
+	TAILQ_REMOVE(&ep->due, s, due);
+	s->in_due = false;
+	s->burst = 0;
+	timer_set(&ep->wheel, &s->timer, at <= now ? now + 1 : at);
+}
+
+/* Fair among those that are due, yet in bursts, which the engine can hand to the kernel in one call. */
+static void
+session_next_turn(struct session *s)
+{
+	struct endpoint *ep = s->endpoint;
+
+	if (++s->burst < ENDPOINT_BURST)
+		return;
+	s->burst = 0;
+	TAILQ_REMOVE(&ep->due, s, due);
+	TAILQ_INSERT_TAIL(&ep->due, s, due);
+}
+
+size_t
+endpoint_output(struct endpoint *ep, struct path *path, uint8_t *buf, size_t cap, uint64_t now)
+{
+	struct session *s;
+	struct timer *t;
+	size_t len = 0;
+
+	while ((t = timer_expire(&ep->wheel, now)) != NULL)
+		endpoint_mark_due(session_of(t, timer));
+	while (len == 0 && (s = TAILQ_FIRST(&ep->due)) != NULL) {
+		len = session_output(s, buf, cap, now);
+		if (s->dead)
+			continue;
+		if (len == 0) {
+			session_sleep(s, now);
+			continue;
+		}
+		*path = s->path;
+		session_next_turn(s);
+	}
+	endpoint_reap(ep);
+	return len;
+}
+
+uint64_t
+endpoint_deadline(const struct endpoint *ep)
+{
+	return TAILQ_EMPTY(&ep->due) ? timer_next(&ep->wheel) : 0;
+}

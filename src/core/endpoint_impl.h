@@ -1,0 +1,58 @@
+/* endpoint_impl: the endpoint's tables and queues, for endpoint*.c and session*.c only. */
+#ifndef KCPSHIM_ENDPOINT_IMPL_H
+#define KCPSHIM_ENDPOINT_IMPL_H
+
+#include <sys/queue.h>
+
+#include "endpoint.h"
+#include "hash.h"
+#include "random.h"
+#include "session_impl.h"
+#include "timer.h"
+
+#define ENDPOINT_BURST 16u        /* datagrams of one session in a row; lets the engine use UDP_SEGMENT */
+#define ENDPOINT_HALF_OPEN 1024u  /* unproven sessions of one listener */
+
+struct listener {
+	TAILQ_ENTRY(listener) link;
+	uint32_t handle, sock;
+	uint32_t room;          /* accept queue */
+	uint32_t half_open;
+	struct session_config config;
+};
+
+TAILQ_HEAD(session_list, session);
+TAILQ_HEAD(listener_list, listener);
+
+struct endpoint {
+	struct mem *mem;
+	struct random random;
+	uint32_t hash_seed;
+	uint32_t next_listener;
+	uint64_t next_session;
+	uint64_t clock_offset;  /* wall clock - monotonic, ns; 0: unknown */
+	struct timer_wheel wheel;
+	struct hash by_cid, by_peer, by_path;
+	struct session_list all, due, ready;
+	struct session_list dead;  /* by the link of `due` */
+	struct listener_list listeners;
+};
+
+/* A session in no state yet, in the tables by id and path; NULL without memory. */
+struct session *endpoint_add(struct endpoint *, const struct path *, uint64_t now);
+/* Puts it into the table by (address, the peer's connection id). */
+void endpoint_index_peer(struct session *, uint32_t peer_cid);
+struct session *endpoint_find_cid(struct endpoint *, uint32_t cid);
+struct session *endpoint_find_peer(struct endpoint *, const struct path *, uint32_t peer_cid);
+struct listener *endpoint_listener(struct endpoint *, uint32_t handle);
+/* endpoint_output has to look at it. */
+void endpoint_mark_due(struct session *);
+void endpoint_mark_ready(struct session *);
+/* To be freed when the present call into the endpoint ends. */
+void endpoint_bury(struct session *);
+/* Takes it off the half-open sessions of its listener. */
+void endpoint_half_open_done(struct session *);
+/* Moves it to another path. */
+void endpoint_set_path(struct session *, const struct path *);
+
+#endif

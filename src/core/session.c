@@ -1,0 +1,418 @@
+#include "session_impl.h"
+
+#include <string.h>
+
+#include "endpoint_impl.h"
+#include "error.h"
+
+#define SESSION_MTU_DEFAULT 1400u
+
+void
+session_config_default(struct session_config *cfg)
+{
+	memset(cfg, 0, sizeof(*cfg));
+	cfg->cc = KCP_CC_AUTO;
+	kcp_config_default(&cfg->kcp, WIRE_SESSION);
+	cfg->mtu = SESSION_MTU_DEFAULT;
+	cfg->crypto = SESSION_CRYPTO_AUTO;
+	cfg->open_empty_push = true;
+	cfg->connect_timeout_us = SESSION_CONNECT_TIMEOUT_US;
+	cfg->user_timeout_us = SESSION_USER_TIMEOUT_US;
+	cfg->idle_timeout_us = SESSION_IDLE_TIMEOUT_US;
+}
+
+enum session_state
+session_state(const struct session *s)
+{
+	return (enum session_state)s->state;
+}
+
+int
+session_error(const struct session *s)
+{
+	return s->error;
+}
+
+uint64_t
+session_id(const struct session *s)
+{
+	return s->id;
+}
+
+unsigned
+session_take_events(struct session *s)
+{
+	unsigned events = s->events;
+
+	s->events = 0;
+	return events;
+}
+
+void
+session_set_owner(struct session *s, void *owner)
+{
+	s->owner = owner;
+}
+
+void *
+session_owner(const struct session *s)
+{
+	return s->owner;
+}
+
+uint32_t
+session_listener(const struct session *s)
+{
+	return s->listener;
+}
+
+const struct path *
+session_path(const struct session *s)
+{
+	return &s->path;
+}
+
+const struct netaddr *
+session_peer(const struct session *s)
+{
+	return &s->peer;
+}
+
+void
+session_event(struct session *s, unsigned events)
+{
+	if (!s->visible || s->released)
+		return;
+	s->events |= (uint8_t)events;
+	endpoint_mark_ready(s);
+}
+
+static bool
+may_write(const struct session *s)
+{
+	return s->state == SESSION_ESTABLISHED && !s->sent_fin && s->kcp != NULL;
+}
+
+size_t
+session_send_room(const struct session *s)
+{
+	size_t room = may_write(s) ? kcp_send_room(s->kcp) : 0;
+
+	/* Asking and finding none is what makes SESSION_EV_WRITABLE due; it changes nothing that the caller can see. */
+	if (room == 0)
+		((struct session *)s)->want_write = true;
+	return room;
+}
+
+int
+session_send_reserve(struct session *s, struct iovec *iov, int n, size_t max)
+{
+	int filled = may_write(s) ? kcp_send_reserve(s->kcp, iov, n, max) : 0;
+
+	if (filled == 0)
+		s->want_write = true;
+	return filled;
+}
+
+void
+session_send_commit(struct session *s, size_t len, uint64_t now)
+{
+	if (!may_write(s) || len == 0)
+		return;
+	kcp_send_commit(s->kcp, len, now);
+	s->undrained = true;
+	session_arm_user(s, now);
+	endpoint_mark_due(s);
+}
+
+int
+session_recv_peek(struct session *s, struct iovec *iov, int n)
+{
+	return s->kcp != NULL ? kcp_recv_peek(s->kcp, iov, n) : 0;
+}
+
+size_t
+session_recv_ready(const struct session *s)
+{
+	return s->kcp != NULL ? kcp_recv_ready(s->kcp) : 0;
+}
+
+void
+session_recv_consume(struct session *s, size_t len, uint64_t now)
+{
+	if (s->kcp == NULL)
+		return;
+	kcp_recv_consume(s->kcp, len, now);
+	s->ready_seen = kcp_recv_ready(s->kcp);
+	session_check_finished(s, now);
+	endpoint_mark_due(s);
+}
+
+bool
+session_recv_eof(const struct session *s)
+{
+	return s->kcp != NULL && kcp_recv_eof(s->kcp);
+}
+
+bool
+session_streaming(const struct session *s)
+{
+	return (s->state == SESSION_ESTABLISHED || s->state == SESSION_LINGERING) && !s->peer_done;
+}
+
+void
+session_shutdown_write(struct session *s, uint64_t now)
+{
+	if (s->sent_fin || s->state > SESSION_ESTABLISHED)
+		return;
+	s->sent_fin = true;
+	if (s->state != SESSION_ESTABLISHED)
+		return; /* sent when it opens */
+	kcp_send_fin(s->kcp, now);
+	s->undrained = true;
+	session_arm_user(s, now);
+	endpoint_mark_due(s);
+}
+
+void
+session_close(struct session *s, bool unread, uint64_t now)
+{
+	if (s->state == SESSION_CONNECTING || s->state == SESSION_ACCEPTING) {
+		session_end(s, 0, false, now);
+		return;
+	}
+	if (s->state != SESSION_ESTABLISHED || s->closed)
+		return;
+	if (unread || kcp_recv_ready(s->kcp) > 0) {
+		session_end(s, KCPSHIM_E_RESET, true, now);
+		return;
+	}
+	s->closed = true;
+	session_shutdown_write(s, now);
+	session_progress(s, now);
+}
+
+void
+session_abort(struct session *s, uint64_t now)
+{
+	if (s->state != SESSION_CLOSED)
+		session_end(s, KCPSHIM_E_RESET, s->state != SESSION_LINGERING, now);
+}
+
+void
+session_cork(struct session *s, bool on, uint64_t now)
+{
+	if (s->kcp == NULL)
+		return;
+	kcp_set_cork(s->kcp, on, now);
+	endpoint_mark_due(s);
+}
+
+void
+session_set_timeouts(struct session *s, uint64_t user_timeout_us, uint64_t keep_idle_us, uint64_t keep_interval_us,
+    uint32_t keep_count, uint64_t now)
+{
+	struct session_config *cfg = s->opening != NULL ? &s->opening->config : NULL;
+
+	if (cfg != NULL) {
+		cfg->user_timeout_us = user_timeout_us;
+		cfg->keep_idle_us = keep_idle_us;
+		cfg->keep_interval_us = keep_interval_us;
+		cfg->keep_count = keep_count;
+		return;
+	}
+	s->user_timeout = user_timeout_us != 0 ? user_timeout_us : SESSION_USER_TIMEOUT_US;
+	s->keep_idle = keep_idle_us;
+	s->keep_interval = keep_interval_us;
+	s->keep_count = keep_count;
+	if (s->state != SESSION_ESTABLISHED)
+		return;
+	session_arm_keepalive(s, now);
+	if (s->undrained)
+		s->clocks[SESSION_CLOCK_USER] = now; /* measured anew from the last progress */
+	endpoint_mark_due(s);
+}
+
+struct kcp *
+session_kcp(struct session *s)
+{
+	return s->kcp;
+}
+
+static uint64_t
+linger_time(const struct session *s)
+{
+	struct kcp_info info = { 0 };
+	uint64_t t;
+
+	if (s->kcp != NULL)
+		kcp_get_info(s->kcp, &info);
+	t = SESSION_LINGER_RTOS * info.rto_us;
+	if (t < SESSION_LINGER_MIN_US)
+		t = SESSION_LINGER_MIN_US;
+	return t < SESSION_LINGER_MAX_US ? t : SESSION_LINGER_MAX_US;
+}
+
+static void
+stop_clocks(struct session *s)
+{
+	unsigned i;
+
+	for (i = 0; i < SESSION_CLOCK_COUNT; i++)
+		s->clocks[i] = TIMER_NEVER;
+}
+
+void
+session_linger(struct session *s, uint64_t now)
+{
+	stop_clocks(s);
+	s->state = SESSION_LINGERING;
+	s->linger_max = now + SESSION_LINGER_MAX_US;
+	s->clocks[SESSION_CLOCK_END] = now + linger_time(s);
+	s->control |= SESSION_CTL_DONE;
+	session_event(s, SESSION_EV_CLOSED);
+	endpoint_mark_due(s);
+}
+
+void
+session_linger_on(struct session *s, uint64_t now)
+{
+	uint64_t at = now + linger_time(s);
+
+	s->clocks[SESSION_CLOCK_END] = at < s->linger_max ? at : s->linger_max;
+	s->control |= SESSION_CTL_DONE;
+}
+
+void
+session_check_finished(struct session *s, uint64_t now)
+{
+	if (s->state != SESSION_ESTABLISHED || !s->sent_fin || !s->got_fin || !kcp_recv_eof(s->kcp))
+		return;
+	if (s->peer_done) {
+		session_end(s, 0, false, now);
+		/* The peer may leave too. */
+		s->control = SESSION_CTL_DONE;
+		s->clocks[SESSION_CLOCK_END] = now + SESSION_DONE_US;
+	} else if (kcp_send_drained(s->kcp)) {
+		session_linger(s, now);
+	}
+}
+
+void
+session_end(struct session *s, int error, bool rst, uint64_t now)
+{
+	stop_clocks(s);
+	s->state = SESSION_CLOSED;
+	s->error = error;
+	s->control = 0;
+	s->send_hello = false;
+	if (rst && s->tx != NULL) {
+		s->rst_sent = true;
+		s->control = SESSION_CTL_RST;
+		s->rst_left = SESSION_RST_REPEATS;
+		s->retry = (uint32_t)session_rtt(s);
+		s->clocks[SESSION_CLOCK_RST] = now + s->retry;
+		s->clocks[SESSION_CLOCK_END] = now + linger_time(s);
+	}
+	session_opening_free(s);
+	session_event(s, SESSION_EV_CLOSED | SESSION_EV_READABLE);
+	endpoint_mark_due(s);
+}
+
+uint64_t
+session_deadline(const struct session *s)
+{
+	uint64_t at = TIMER_NEVER, t;
+	unsigned i;
+
+	for (i = 0; i < SESSION_CLOCK_COUNT; i++)
+		if (s->clocks[i] < at)
+			at = s->clocks[i];
+	if (session_streaming(s)) {
+		t = kcp_deadline(s->kcp);
+		if (t < at)
+			at = t;
+	}
+	return at;
+}
+
+size_t
+session_output(struct session *s, uint8_t *buf, size_t cap, uint64_t now)
+{
+	size_t len;
+
+	session_run_clocks(s, now);
+	if (s->dead)
+		return 0;
+	if (s->state == SESSION_CONNECTING || s->state == SESSION_ACCEPTING)
+		len = session_output_hello(s, buf, cap, now);
+	else
+		len = session_output_data(s, buf, cap, now);
+	if (len > 0) {
+		s->datagrams_sent++;
+		s->wire_bytes_sent += len;
+	}
+	return len;
+}
+
+static void
+apply_mtu(struct session *s, uint32_t mtu, uint64_t now)
+{
+	s->mtu = mtu;
+	if (s->kcp == NULL)
+		return;
+	kcp_set_mtu(s->kcp, (uint32_t)seal_room(s->tx, mtu - SESSION_HEADER_LEN), now);
+	endpoint_mark_due(s);
+}
+
+int
+session_set_mtu(struct session *s, uint32_t mtu, uint64_t now)
+{
+	if (mtu < SESSION_MTU_MIN || mtu > SESSION_MTU_MAX)
+		return KCPSHIM_E_RANGE;
+	if (s->opening != NULL)
+		s->opening->config.mtu = mtu;
+	apply_mtu(s, mtu, now);
+	return 0;
+}
+
+void
+session_limit_mtu(struct session *s, size_t payload, uint64_t now)
+{
+	if (payload < SESSION_PATH_MTU_MIN)
+		payload = SESSION_PATH_MTU_MIN;
+	if (payload < s->mtu)
+		apply_mtu(s, (uint32_t)payload, now);
+}
+
+void
+session_set_sock(struct session *s, uint32_t sock)
+{
+	struct path path = s->path;
+
+	path.sock = sock;
+	endpoint_set_path(s, &path);
+}
+
+void
+session_get_info(const struct session *s, struct session_info *info)
+{
+	memset(info, 0, sizeof(*info));
+	info->state = session_state(s);
+	info->error = s->error;
+	info->sent_fin = s->sent_fin;
+	info->got_fin = s->got_fin;
+	info->suite = s->suite;
+	info->plain = s->plain;
+	info->mtu = s->mtu;
+	info->opened_at = s->opened_at;
+	info->datagrams_sent = s->datagrams_sent;
+	info->datagrams_received = s->datagrams_received;
+	info->wire_bytes_sent = s->wire_bytes_sent;
+	info->wire_bytes_received = s->wire_bytes_received;
+	info->dropped = s->dropped;
+	if (s->kcp == NULL)
+		return;
+	kcp_get_info(s->kcp, &info->kcp);
+	info->fin_acked = info->kcp.fin_acked;
+}

@@ -1,0 +1,179 @@
+/* session_impl: what a session consists of, for session*.c and endpoint*.c only.
+ *
+ * session_open: from the first flight to an open session.  session_data: sealed datagrams in and out, frames.
+ * session_live: keepalive, timeouts, ICMP, lingering.  session: the calls of session.h.
+ */
+#ifndef KCPSHIM_SESSION_IMPL_H
+#define KCPSHIM_SESSION_IMPL_H
+
+#include <sys/queue.h>
+
+#include "handshake.h"
+#include "hash.h"
+#include "replay.h"
+#include "seal.h"
+#include "session.h"
+#include "timer.h"
+#include "unsealed.h"
+
+struct endpoint;
+struct listener;
+
+#define SESSION_HEADER_LEN 9u              /* connection id, kind, packet number */
+#define SESSION_KIND_DATA 0xc4u            /* lowest bit: key phase */
+#define SESSION_DATAGRAM_MAX 65507u
+#define SESSION_MTU_MIN 100u               /* UDP payload bytes of one datagram */
+#define SESSION_MTU_MAX 65000u
+#define SESSION_PATH_MTU_MIN 548u          /* smaller path MTUs are not believed: 576 bytes pass everywhere (RFC 791) */
+#define SESSION_INIT_RETRY_US UINT64_C(250000)
+#define SESSION_INIT_RETRY_MAX_US UINT64_C(8000000)
+#define SESSION_CONNECT_TIMEOUT_US UINT64_C(127000000)
+#define SESSION_HALF_OPEN_US UINT64_C(63000000)    /* Linux: tcp_synack_retries = 5 */
+#define SESSION_USER_TIMEOUT_US UINT64_C(600000000)
+#define SESSION_IDLE_TIMEOUT_US UINT64_C(600000000)
+#define SESSION_ORPHAN_US UINT64_C(60000000)       /* Linux: tcp_fin_timeout */
+#define SESSION_LINGER_RTOS 8u
+#define SESSION_LINGER_MIN_US UINT64_C(3000000)
+#define SESSION_LINGER_MAX_US UINT64_C(10000000)
+#define SESSION_DONE_US UINT64_C(1000)             /* a released session stays this long to send its last word */
+#define SESSION_RST_REPEATS 3u
+#define SESSION_PROBES 3u                          /* refused in a row before an ICMP error is believed */
+
+/* Frames of the session itself that wait to be sent, as bits. */
+enum session_control {
+	SESSION_CTL_PING = 1,
+	SESSION_CTL_PONG = 2,
+	SESSION_CTL_RST = 4,   /* RST with code SESSION_RST_ABORTED */
+	SESSION_CTL_DONE = 8,  /* RST with code SESSION_RST_DONE */
+};
+
+/* Codes of RST frames (kcpshim-wire(7)). */
+enum session_rst {
+	SESSION_RST_ABORTED = 0,
+	SESSION_RST_DONE = 1,  /* both streams ended and were received whole: nothing has to be repeated any more */
+};
+
+/* What a session waits for; each has one deadline. */
+enum session_clock {
+	SESSION_CLOCK_OPEN,    /* CONNECTING: INIT again; ESTABLISHED client without an answer: proof again */
+	SESSION_CLOCK_GIVEUP,  /* not open, or not confirmed, by then: ends */
+	SESSION_CLOCK_KEEP,    /* keepalive */
+	SESSION_CLOCK_USER,    /* unacknowledged data */
+	SESSION_CLOCK_PROBE,   /* next probe after an ICMP error */
+	SESSION_CLOCK_RST,     /* RST again */
+	SESSION_CLOCK_END,     /* lingering or orphaned for long enough */
+	SESSION_CLOCK_COUNT
+};
+
+/* Needed only until the session is open. */
+struct session_opening {
+	struct session_config config;
+	struct handshake_params peer;          /* what the other side asked for */
+	uint64_t first_sent, interval;         /* us */
+	uint8_t token[UNSEALED_TOKEN_LEN];     /* names the INIT */
+	uint16_t len;
+	uint8_t datagram[HANDSHAKE_INIT_LEN];  /* INIT or ACCEPT as sent */
+};
+
+struct session {
+	struct endpoint *endpoint;
+	struct hash_node by_cid, by_peer, by_path;
+	TAILQ_ENTRY(session) all, due, ready;
+	struct timer timer;
+	uint64_t id;
+	void *owner;
+	uint32_t cid, peer_cid;
+	uint32_t listener;
+	uint32_t mtu;
+	struct path path;
+	struct netaddr peer;
+
+	uint8_t state;                 /* enum session_state */
+	uint8_t events;                /* enum session_event, not yet taken */
+	uint8_t control;               /* enum session_control */
+	uint8_t suite;                 /* enum seal_suite */
+	uint8_t burst;                 /* datagrams sent since it came to the head of the due list */
+	uint8_t rst_left;              /* repetitions of RST still to come */
+	uint8_t keep_sent;             /* keepalive probes without an answer */
+	uint8_t probes, refused;       /* after an ICMP error: probes sent, and how many of them were refused */
+	bool in_due : 1, in_ready : 1;
+	bool visible : 1;              /* the engine knows it: it was made by connect, or proven */
+	bool dead : 1;                 /* to be freed by endpoint_reap */
+	bool released : 1;             /* the engine gave it back; only a RST keeps it */
+	bool plain : 1;
+	bool send_hello : 1;           /* opening->datagram is to be sent now */
+	bool unconfirmed : 1;          /* client: no datagram from the server since its ACCEPT */
+	bool rst_sent : 1;             /* ended with RST: what the peer still sends is answered with another */
+	bool sent_fin : 1, got_fin : 1;
+	bool peer_done : 1;            /* the peer has everything and needs no answer */
+	bool closed : 1;               /* session_close: nobody reads any more */
+	bool want_write : 1;           /* the writer found no room */
+	bool undrained : 1;            /* something was written since SESSION_EV_DRAINED */
+	int error;
+
+	struct session_opening *opening;
+	struct seal *tx, *rx;
+	struct kcp *kcp;
+	uint64_t tx_pn;
+	struct replay replay;
+	size_t ready_seen;             /* readable bytes when the reader was last told */
+	uint64_t ping_token, pong_token;
+
+	uint64_t clocks[SESSION_CLOCK_COUNT];
+	uint64_t opened_at, received_at;       /* received_at: newest datagram that verified */
+	uint64_t icmp_at;                      /* start of the present series of probes */
+	uint64_t linger_max;                   /* LINGERING: CLOSED by then, whatever the peer repeats */
+	uint64_t user_timeout, keep_idle, keep_interval;
+	uint32_t keep_count;
+	uint32_t retry;                        /* us; present interval of proofs or of RSTs */
+
+	uint64_t datagrams_sent, datagrams_received, wire_bytes_sent, wire_bytes_received, dropped;
+};
+
+/* --- session_open.c --- */
+/* Makes the first flight of a client. 0 or KCPSHIM_E_NOMEM. */
+int session_connect(struct session *, const struct session_config *, uint64_t now);
+/* An INIT for `listener`. 0, or why it was dropped. */
+int session_input_init(struct endpoint *, struct listener *, const struct path *, const uint8_t *d, size_t len, uint64_t now);
+/* An ACCEPT for `s`. */
+int session_input_accept(struct session *, const uint8_t *d, size_t len, uint64_t now);
+/* ACCEPTING -> ESTABLISHED: the client's first datagram verified. */
+int session_prove(struct session *, uint64_t now);
+void session_opening_free(struct session *);
+size_t session_output_hello(struct session *, uint8_t *buf, size_t cap, uint64_t now);
+
+/* --- session_data.c --- */
+int session_input_data(struct session *, uint8_t *d, size_t len, uint64_t now);
+size_t session_output_data(struct session *, uint8_t *buf, size_t cap, uint64_t now);
+/* After anything that kcp was given: events, end of the session. */
+void session_progress(struct session *, uint64_t now);
+
+/* --- session_live.c --- */
+void session_run_clocks(struct session *, uint64_t now);
+/* A datagram of the peer verified. */
+void session_alive(struct session *, uint64_t now);
+void session_icmp(struct session *, int error, uint64_t now);
+/* Arms keepalive and user timeout as far as they are needed. */
+void session_arm_user(struct session *, uint64_t now);
+void session_arm_keepalive(struct session *, uint64_t now);
+/* The smoothed RTT plus its variation, or a guess before there is one; us. */
+uint64_t session_rtt(const struct session *);
+
+/* --- session.c --- */
+void session_event(struct session *, unsigned events);
+void session_ping(struct session *, uint64_t now);
+/* Ends it with `error`; the peer is told with RST when `rst`. */
+void session_end(struct session *, int error, bool rst, uint64_t now);
+void session_linger(struct session *, uint64_t now);
+/* The peer still repeats itself: lingers on. */
+void session_linger_on(struct session *, uint64_t now);
+/* Both directions are over and acknowledged: lingers, or ends if the peer needs no answers. */
+void session_check_finished(struct session *, uint64_t now);
+/* The stream still has something to say or to hear. */
+bool session_streaming(const struct session *);
+uint64_t session_deadline(const struct session *);
+size_t session_output(struct session *, uint8_t *buf, size_t cap, uint64_t now);
+/* The path's datagrams must not be larger than `payload` any more. */
+void session_limit_mtu(struct session *, size_t payload, uint64_t now);
+
+#endif

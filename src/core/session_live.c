@@ -1,0 +1,241 @@
+#include "session_impl.h"
+
+#include "endpoint_impl.h"
+#include "error.h"
+
+#define RTT_GUESS_US UINT64_C(250000)
+#define PROBE_GAP_MIN_US UINT64_C(1000)
+#define PROBE_GAP_MAX_US UINT64_C(1000000)
+#define PROBE_SERIES_US UINT64_C(10000000)
+#define PROOF_RETRY_MAX_US 2000000u
+#define KEEP_INTERVAL_US UINT64_C(75000000)  /* Linux: tcp_keepalive_intvl */
+#define KEEP_COUNT 9u                        /* Linux: tcp_keepalive_probes */
+
+uint64_t
+session_rtt(const struct session *s)
+{
+	struct kcp_info info;
+
+	if (s->kcp == NULL)
+		return RTT_GUESS_US;
+	kcp_get_info(s->kcp, &info);
+	return info.srtt_us == 0 ? RTT_GUESS_US : info.srtt_us + 4 * info.rttvar_us;
+}
+
+void
+session_alive(struct session *s, uint64_t now)
+{
+	s->received_at = now;
+	s->keep_sent = 0;
+	s->probes = s->refused = 0;
+	s->clocks[SESSION_CLOCK_PROBE] = TIMER_NEVER;
+	if (s->unconfirmed) {
+		s->unconfirmed = false;
+		s->clocks[SESSION_CLOCK_OPEN] = TIMER_NEVER;
+		s->clocks[SESSION_CLOCK_GIVEUP] = TIMER_NEVER;
+	}
+}
+
+void
+session_ping(struct session *s, uint64_t now)
+{
+	s->ping_token = random_u64(&s->endpoint->random);
+	s->control |= SESSION_CTL_PING;
+	if (s->unconfirmed) {
+		s->clocks[SESSION_CLOCK_OPEN] = now + s->retry;
+		s->retry = s->retry < PROOF_RETRY_MAX_US / 2 ? s->retry * 2 : PROOF_RETRY_MAX_US;
+	}
+	endpoint_mark_due(s);
+}
+
+void
+session_arm_keepalive(struct session *s, uint64_t now)
+{
+	s->keep_sent = 0;
+	s->clocks[SESSION_CLOCK_KEEP] = s->keep_idle == 0 ? TIMER_NEVER : s->received_at + s->keep_idle;
+}
+
+void
+session_arm_user(struct session *s, uint64_t now)
+{
+	if (s->clocks[SESSION_CLOCK_USER] == TIMER_NEVER)
+		s->clocks[SESSION_CLOCK_USER] = now + s->user_timeout;
+}
+
+static void
+clock_open(struct session *s, uint64_t now)
+{
+	if (s->state == SESSION_CONNECTING)
+		s->send_hello = true;
+	else if (s->unconfirmed)
+		session_ping(s, now);
+}
+
+static void
+clock_giveup(struct session *s, uint64_t now)
+{
+	if (s->state == SESSION_ACCEPTING)
+		endpoint_bury(s);
+	else
+		session_end(s, KCPSHIM_E_TIMEDOUT, false, now);
+}
+
+static void
+clock_keep(struct session *s, uint64_t now)
+{
+	uint64_t interval = s->keep_interval != 0 ? s->keep_interval : KEEP_INTERVAL_US;
+	uint32_t count = s->keep_count != 0 ? s->keep_count : KEEP_COUNT;
+
+	if (s->state != SESSION_ESTABLISHED || s->peer_done || s->keep_idle == 0)
+		return;
+	if (s->keep_sent == 0 && now < s->received_at + s->keep_idle) {
+		s->clocks[SESSION_CLOCK_KEEP] = s->received_at + s->keep_idle;
+		return;
+	}
+	if (s->keep_sent >= count) {
+		session_end(s, KCPSHIM_E_TIMEDOUT, true, now);
+		return;
+	}
+	s->keep_sent++;
+	s->clocks[SESSION_CLOCK_KEEP] = now + interval;
+	session_ping(s, now);
+}
+
+/* Set once when something is written and then only moved when it fires: writing stays cheap. */
+static void
+clock_user(struct session *s, uint64_t now)
+{
+	struct kcp_info info;
+	uint64_t since;
+
+	if (s->state != SESSION_ESTABLISHED || s->peer_done || !s->undrained)
+		return;
+	kcp_get_info(s->kcp, &info);
+	since = info.last_progress > s->received_at ? info.last_progress : s->received_at;
+	if (now >= since + s->user_timeout)
+		session_end(s, KCPSHIM_E_TIMEDOUT, false, now);
+	else
+		s->clocks[SESSION_CLOCK_USER] = since + s->user_timeout;
+}
+
+/* A live peer answers the first probe within an RTT, so a series that lasts one without an answer means that none is there;
+ * an attacker who forges ICMP errors cannot suppress that answer. */
+static bool
+peer_is_gone(const struct session *s, uint64_t now)
+{
+	return s->refused >= SESSION_PROBES && now >= s->icmp_at + session_rtt(s);
+}
+
+static void
+send_probe(struct session *s, uint64_t now)
+{
+	uint64_t gap = session_rtt(s) / SESSION_PROBES;
+
+	if (gap < PROBE_GAP_MIN_US)
+		gap = PROBE_GAP_MIN_US;
+	/* Kernels limit how many ICMP errors they send: keep asking, ever more slowly. */
+	if (s->probes >= SESSION_PROBES)
+		gap <<= s->probes - SESSION_PROBES < 10 ? s->probes - SESSION_PROBES + 1 : 10;
+	if (gap > PROBE_GAP_MAX_US)
+		gap = PROBE_GAP_MAX_US;
+	if (s->probes < UINT8_MAX)
+		s->probes++;
+	s->clocks[SESSION_CLOCK_PROBE] = now + gap;
+	session_ping(s, now);
+}
+
+static void
+clock_probe(struct session *s, uint64_t now)
+{
+	if (s->state != SESSION_ESTABLISHED || s->probes == 0)
+		return;
+	if (peer_is_gone(s, now))
+		session_end(s, KCPSHIM_E_RESET, false, now);
+	else if (now >= s->icmp_at + PROBE_SERIES_US)
+		s->probes = s->refused = 0;
+	else
+		send_probe(s, now);
+}
+
+static void
+icmp_established(struct session *s, uint64_t now)
+{
+	if (s->probes == 0) {
+		s->icmp_at = now;
+		s->refused = 0;
+		send_probe(s, now);
+		return;
+	}
+	if (s->refused < s->probes)
+		s->refused++;
+	if (peer_is_gone(s, now))
+		session_end(s, KCPSHIM_E_RESET, false, now);
+}
+
+void
+session_icmp(struct session *s, int error, uint64_t now)
+{
+	switch (s->state) {
+	case SESSION_CONNECTING:
+		session_end(s, error, false, now);
+		break;
+	case SESSION_ESTABLISHED:
+		if (s->peer_done)
+			break;
+		/* An unreachable host or network may come back; only the port tells that the program is gone. */
+		if (error == KCPSHIM_E_REFUSED)
+			icmp_established(s, now);
+		break;
+	case SESSION_LINGERING:
+		if (error == KCPSHIM_E_REFUSED)
+			session_end(s, 0, false, now);
+		break;
+	default:
+		break;
+	}
+}
+
+static void
+clock_rst(struct session *s, uint64_t now)
+{
+	if (s->rst_left == 0)
+		return;
+	s->rst_left--;
+	s->control |= SESSION_CTL_RST;
+	s->clocks[SESSION_CLOCK_RST] = now + s->retry;
+	s->retry *= 2;
+}
+
+static void
+clock_end(struct session *s, uint64_t now)
+{
+	if (s->state == SESSION_LINGERING)
+		session_end(s, 0, false, now);
+	else if (s->state == SESSION_ESTABLISHED)
+		session_end(s, 0, true, now);
+	else if (s->released)
+		endpoint_bury(s);
+}
+
+static void (*const clock_handlers[SESSION_CLOCK_COUNT])(struct session *, uint64_t) = {
+	[SESSION_CLOCK_OPEN] = clock_open,
+	[SESSION_CLOCK_GIVEUP] = clock_giveup,
+	[SESSION_CLOCK_KEEP] = clock_keep,
+	[SESSION_CLOCK_USER] = clock_user,
+	[SESSION_CLOCK_PROBE] = clock_probe,
+	[SESSION_CLOCK_RST] = clock_rst,
+	[SESSION_CLOCK_END] = clock_end,
+};
+
+void
+session_run_clocks(struct session *s, uint64_t now)
+{
+	unsigned i;
+
+	for (i = 0; i < SESSION_CLOCK_COUNT && !s->dead; i++) {
+		if (s->clocks[i] > now)
+			continue;
+		s->clocks[i] = TIMER_NEVER;
+		clock_handlers[i](s, now);
+	}
+}
