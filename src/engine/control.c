@@ -10,6 +10,7 @@
 #include "../core/mem.h"
 #include "carrier.h"
 #include "control_ops.h"
+#include "fdroom.h"
 #include "log.h"
 
 /* --- answers --- */
@@ -86,7 +87,7 @@ control_receive(int fd, struct ctl_request *q, int *got)
 	union { char buf[CMSG_SPACE(4 * sizeof(int))]; struct cmsghdr align; } control;
 	struct iovec iov = { q, sizeof(*q) };
 	struct msghdr m = { .msg_iov = &iov, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof(control) };
-	ssize_t n = recvmsg(fd, &m, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
+	ssize_t n = fdroom_recvmsg(fd, &m, MSG_DONTWAIT);
 
 	*got = -1;
 	for (struct cmsghdr *cm = n < 0 ? NULL : CMSG_FIRSTHDR(&m); cm != NULL; cm = CMSG_NXTHDR(&m, cm)) {
@@ -135,7 +136,7 @@ control_accept(struct loop *l, struct source *src, uint32_t events)
 {
 	int fd;
 
-	while (!l->quit && (fd = accept4(src->fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK)) >= 0) {
+	while (!l->quit && (fd = fdroom_accept(src->fd)) >= 0) {
 		struct ctl_client *c = mem_alloc(l->mem, sizeof(*c));
 		struct ucred cred;
 		socklen_t len = sizeof(cred);

@@ -14,6 +14,7 @@
 #include "../core/error.h"
 #include "../core/mem.h"
 #include "config.h"
+#include "fdroom.h"
 #include "log.h"
 #include "relay.h"
 #include "sesscfg.h"
@@ -132,7 +133,7 @@ listener_pair(struct loop *l, struct listener *li, int *app_fd)
 	struct stat st;
 	int sv[2], error = 0, size = 1 << 22;
 
-	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, sv) != 0)
+	if (fdroom_socketpair(SOCK_SEQPACKET, sv) != 0)
 		return errno;
 	li->src.fd = sv[0];
 	if (setsockopt(sv[0], SOL_SOCKET, SO_SNDBUFFORCE, &size, sizeof(size)) != 0)

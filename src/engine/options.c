@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "../core/mem.h"
+#include "fdroom.h"
 
 #ifndef SOL_TCP
 #define SOL_TCP IPPROTO_TCP
@@ -93,7 +94,7 @@ static const struct { int level, name; } options_early[] = {
 int
 options_read(struct mem *m, struct options *o, int tcp_fd, int domain)
 {
-	int fresh = socket(domain, SOCK_STREAM | SOCK_CLOEXEC, IPPROTO_TCP), error = 0;
+	int fresh = fdroom_socket(domain, SOCK_STREAM, IPPROTO_TCP), error = 0;
 
 	if (fresh < 0)
 		return errno;
@@ -118,7 +119,7 @@ options_set(struct mem *m, struct options *o, int domain, int level, int name, c
 {
 	uint8_t now[OPTIONS_LEN_MAX];
 	socklen_t nlen = sizeof(now);
-	int fd = socket(domain, SOCK_STREAM | SOCK_CLOEXEC, IPPROTO_TCP), error = 0;
+	int fd = fdroom_socket(domain, SOCK_STREAM, IPPROTO_TCP), error = 0;
 
 	if (fd < 0)
 		return errno;
@@ -143,7 +144,7 @@ options_get(const struct options *o, int domain, int level, int name, void *valu
 		memcpy(value, e->value, *len);
 		return 0;
 	}
-	if ((fd = socket(domain, SOCK_STREAM | SOCK_CLOEXEC, IPPROTO_TCP)) < 0)
+	if ((fd = fdroom_socket(domain, SOCK_STREAM, IPPROTO_TCP)) < 0)
 		return errno;
 	if (getsockopt(fd, level, name, value, &n) != 0)
 		error = errno;

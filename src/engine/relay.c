@@ -18,6 +18,7 @@
 #include "../core/mem.h"
 #include "config.h"
 #include "control.h"
+#include "fdroom.h"
 #include "listener.h"
 #include "log.h"
 #include "relay_io.h"
@@ -275,7 +276,7 @@ relay_make_pair(struct loop *l, struct conn *c, bool pending, int *app_fd)
 	int sv[2], error;
 	socklen_t len;
 
-	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, sv) != 0)
+	if (fdroom_socketpair(SOCK_STREAM, sv) != 0)
 		return errno;
 	c->src.fd = sv[0];
 	len = ident_format(&c->ident, &un);

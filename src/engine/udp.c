@@ -13,6 +13,7 @@
 #include "../core/endpoint.h"
 #include "../core/error.h"
 #include "../core/mem.h"
+#include "fdroom.h"
 #include "ident.h"
 #include "listener.h"
 #include "log.h"
@@ -170,7 +171,7 @@ udp_open(struct loop *l, const struct netaddr *local, const struct netaddr *peer
 	u->src.ready = udp_ready;
 	u->domain = domain;
 	u->handle = loop_new_id(l);
-	u->src.fd = socket(domain, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	u->src.fd = fdroom_socket(domain, SOCK_DGRAM | SOCK_NONBLOCK, 0);
 	if (u->src.fd < 0) {
 		error = errno;
 		goto fail;
