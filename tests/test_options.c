@@ -3,10 +3,10 @@
 #include <errno.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
-#include <stdlib.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "checkmain.h"
 #include "core/mem.h"
 #include "engine/options.h"
 
@@ -84,18 +84,10 @@ END_TEST
 int
 main(void)
 {
-	Suite *s = suite_create("options");
 	TCase *t = tcase_create("options");
-	SRunner *r;
-	int failed;
 
 	tcase_add_checked_fixture(t, setup, teardown);
 	tcase_add_loop_test(t, test_set_get_as_kernel, 0, (int)(sizeof(ints) / sizeof(ints[0])));
 	tcase_add_test(t, test_read_finds_what_was_set);
-	suite_add_tcase(s, t);
-	r = srunner_create(s);
-	srunner_run_all(r, CK_NORMAL);
-	failed = srunner_ntests_failed(r);
-	srunner_free(r);
-	return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+	return check_main("options", t);
 }
