@@ -432,6 +432,30 @@ START_TEST(unreadable_files)
 }
 END_TEST
 
+START_TEST(key_file_contents)
+{
+	static const struct { const char *text; bool ok; } files[] = {
+		{ "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAE=\n", true },
+		{ "one AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAE=\ntwo pbkdf2:pass phrase\n", true },
+		{ "one AAAA\n", false }, { "# nothing\n", false }, { "password\n", false },
+	};
+
+	setenv("KCPSHIM_KEY_FILE", "key", 1);
+	for (size_t i = 0; i < N(files); i++) {
+		struct config c;
+		int rc;
+
+		put("key", files[i].text, 0600);
+		rc = config_load(&c, false, err, sizeof(err));
+		ck_assert_msg((rc == KCPSHIM_OK) == files[i].ok, "%s: %s", files[i].text, rc == KCPSHIM_OK ? "accepted" : err);
+		if (rc == KCPSHIM_OK)
+			config_dispose(&c);
+		else
+			ck_assert_ptr_nonnull(strstr(err, "environment: "));
+	}
+}
+END_TEST
+
 START_TEST(key_file_stays_the_same_after_chdir)
 {
 	struct rules_options o;
@@ -496,6 +520,7 @@ main(void)
 	tcase_add_test(c, key_file_permissions);
 	tcase_add_test(c, key_file_of_another_owner);
 	tcase_add_test(c, unreadable_files);
+	tcase_add_test(c, key_file_contents);
 	tcase_add_test(c, key_file_stays_the_same_after_chdir);
 	tcase_add_test(c, check_reads_one_file_only);
 	suite_add_tcase(s, c);

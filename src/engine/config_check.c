@@ -139,6 +139,8 @@ check_secret_file(const char *where, const char *path, bool keys, char *err, siz
 	error = secret_mode(where, path, &st, err, errlen);
 	if (error == KCPSHIM_OK && len == 0)
 		error = config_fail(err, errlen, "%s: %s: is empty", where, path);
+	if (error == KCPSHIM_OK && keys && session_keys_check(path, text, len, msg, sizeof(msg)) != KCPSHIM_OK)
+		error = config_fail(err, errlen, "%s: %s", where, msg);
 	config_wipe_file(text, len);
 	return error;
 }
