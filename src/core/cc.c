@@ -1,4 +1,4 @@
-/* cc: see cc.h. */
+/* cc: see cc.h. The rules `kcp` and `none`; cc_bbr.c has `auto`. */
 #include "cc.h"
 
 #include <string.h>
@@ -21,17 +21,21 @@ min64(uint64_t a, uint64_t b)
 }
 
 static void
-set_pacing(struct cc *c, uint64_t srtt, unsigned gain_percent)
+pace_window(struct cc *c, uint64_t srtt, unsigned gain_percent)
 {
-	uint64_t w = min64(c->cwnd, c->wnd), rate;
+	uint64_t w = min64(c->cwnd, c->wnd);
 
 	if (srtt == 0)
 		srtt = CC_RTT_UNKNOWN_US;
-	rate = w * 10000u / srtt * gain_percent;
-	rate = max64(rate, CC_MIN_RATE);
+	c->pacing_rate = w * 10000u / srtt * gain_percent;
+}
+
+static void
+bound_rate(struct cc *c)
+{
+	c->pacing_rate = max64(c->pacing_rate, CC_MIN_RATE);
 	if (c->rate_cap != 0)
-		rate = min64(rate, c->rate_cap);
-	c->pacing_rate = rate;
+		c->pacing_rate = min64(c->pacing_rate, c->rate_cap);
 }
 
 void
@@ -41,55 +45,73 @@ cc_init(struct cc *c, enum kcp_cc kind, uint32_t mss, uint64_t rate_cap)
 	c->mss = mss;
 	c->wnd = UINT64_MAX / 1000000u;
 	c->cwnd = (uint64_t)CC_INITIAL_WINDOW * mss;
-	c->ssthresh = UINT64_MAX;
+	pace_window(c, 0, 200);
 	cc_set(c, kind, rate_cap);
 }
 
 void
 cc_set(struct cc *c, enum kcp_cc kind, uint64_t rate_cap)
 {
+	if (kind != c->kind || c->prior_ssthresh == 0) {
+		c->prior_cwnd = 0;
+		c->prior_ssthresh = UINT64_MAX;
+		if (kind == KCP_CC_AUTO)
+			cc_bbr_init(c);
+		else
+			c->classic = (struct cc_classic){ .ssthresh = UINT64_MAX };
+	}
 	c->kind = kind;
 	c->rate_cap = rate_cap;
-	set_pacing(c, 0, 200);
+	bound_rate(c);
 }
 
-/* KCP's congestion window (ikcp_input, ikcp_flush): slow start, then one segment a round trip; halved at a loss. */
+/* Slow start, then one segment a round trip; halved at a loss. */
 static void
 classic_on_ack(struct cc *c, const struct cc_ack *a)
 {
-	if (a->lost > 0 && a->prior_delivered >= c->recovery_end) {
+	if (a->lost > 0 && a->prior_delivered >= c->classic.recovery_end) {
 		c->prior_cwnd = c->cwnd;
-		c->prior_ssthresh = c->ssthresh;
-		c->ssthresh = max64((a->inflight + a->lost) / 2, (uint64_t)CC_MIN_WINDOW * c->mss);
-		c->cwnd = c->ssthresh;
-		c->recovery_end = a->delivered;
+		c->prior_ssthresh = c->classic.ssthresh;
+		c->classic.ssthresh = max64((a->inflight + a->lost) / 2, (uint64_t)CC_MIN_WINDOW * c->mss);
+		c->cwnd = c->classic.ssthresh;
+		c->classic.recovery_end = a->delivered;
 	}
-	if (c->cwnd < c->ssthresh)
+	if (c->cwnd < c->classic.ssthresh)
 		c->cwnd += a->acked;
 	else
 		c->cwnd += a->acked * c->mss / c->cwnd;
 	c->cwnd = min64(c->cwnd, c->wnd);
+	pace_window(c, a->srtt, c->cwnd < c->classic.ssthresh ? 200 : 120);
 }
 
 void
 cc_on_ack(struct cc *c, const struct cc_ack *a)
 {
-	if (c->kind == KCP_CC_NONE)
-		c->cwnd = c->wnd;
-	else
+	if (c->kind == KCP_CC_AUTO) {
+		cc_bbr_on_ack(c, a);
+	} else if (c->kind == KCP_CC_KCP) {
 		classic_on_ack(c, a);
-	set_pacing(c, a->srtt, c->cwnd < c->ssthresh ? 200 : 120);
+	} else {
+		c->cwnd = c->wnd;
+		pace_window(c, a->srtt, 120);
+	}
+	bound_rate(c);
 }
 
 void
 cc_on_timeout(struct cc *c, uint64_t inflight)
 {
+	uint64_t least = (uint64_t)CC_MIN_WINDOW * c->mss;
+
 	if (c->kind == KCP_CC_NONE)
 		return;
-	c->prior_cwnd = c->cwnd;
-	c->prior_ssthresh = c->ssthresh;
-	c->ssthresh = max64(inflight / 2, (uint64_t)CC_MIN_WINDOW * c->mss);
-	c->cwnd = (uint64_t)CC_MIN_WINDOW * c->mss;
+	if (c->prior_cwnd < c->cwnd)
+		c->prior_cwnd = c->cwnd;
+	if (c->kind == KCP_CC_KCP) {
+		c->prior_ssthresh = c->classic.ssthresh;
+		c->classic.ssthresh = max64(inflight / 2, least);
+	}
+	c->cwnd = least;
 }
 
 void
@@ -98,6 +120,7 @@ cc_on_spurious(struct cc *c)
 	if (c->prior_cwnd == 0)
 		return;
 	c->cwnd = max64(c->cwnd, c->prior_cwnd);
-	c->ssthresh = max64(c->ssthresh, c->prior_ssthresh);
+	if (c->kind == KCP_CC_KCP)
+		c->classic.ssthresh = max64(c->classic.ssthresh, c->prior_ssthresh);
 	c->prior_cwnd = 0;
 }

@@ -25,6 +25,39 @@ struct cc_ack {
 	bool app_limited;          /* the sample was taken while the writer had nothing to send */
 };
 
+/* KCP's own window (ikcp_input, ikcp_flush), which is Reno's. */
+struct cc_classic {
+	uint64_t ssthresh;
+	uint64_t recovery_end;     /* `delivered` that ends the present loss episode */
+};
+
+enum bbr_state { BBR_STARTUP, BBR_DRAIN, BBR_PROBE_BW, BBR_PROBE_RTT };
+
+/* Greatest value of the last rounds, by the three-sample method of Nichols' windowed filter. */
+struct bbr_max {
+	uint64_t value[3];
+	uint32_t round[3];
+};
+
+/* draft-ietf-ccwg-bbr, with the gain cycle of its first version. */
+struct cc_bbr {
+	struct bbr_max bw;         /* bytes/s */
+	struct bbr_max extra;      /* bytes acknowledged beyond the estimated rate */
+	uint32_t round;
+	uint8_t state, phase;
+	uint8_t full_rounds;
+	bool full;                 /* the pipe was full once */
+	bool congested;            /* this round lost more than the path does by itself, and its queue had grown */
+	uint64_t round_end;        /* `delivered` that ends the round */
+	uint64_t full_bw;
+	uint64_t min_rtt, min_rtt_at, probe_rtt_end;
+	uint64_t phase_at;
+	uint64_t epoch_at, epoch_acked;      /* of the aggregation estimate */
+	uint64_t round_lost, round_acked, round_rtt;
+	uint32_t base_loss;        /* per 65536: what is lost while there is no queue */
+	uint64_t inflight_hi;      /* UINT64_MAX: no limit known */
+};
+
 struct cc {
 	enum kcp_cc kind;
 	uint32_t mss;              /* bytes of a full datagram */
@@ -33,19 +66,25 @@ struct cc {
 	/* results */
 	uint64_t cwnd;             /* bytes that may be in flight */
 	uint64_t pacing_rate;      /* bytes/s, never 0 */
-	/* KCP_CC_KCP */
-	uint64_t ssthresh;
-	uint64_t prior_cwnd, prior_ssthresh;
-	uint64_t recovery_end;     /* `delivered` that ends the present loss episode */
+
+	uint64_t prior_cwnd, prior_ssthresh; /* before the last reduction; 0: none */
+	union {
+		struct cc_classic classic;
+		struct cc_bbr bbr;
+	};
 };
 
 void cc_init(struct cc *, enum kcp_cc, uint32_t mss, uint64_t rate_cap);
 /* Changes kind or cap of a running flow; the present window is the start of the new rule. */
 void cc_set(struct cc *, enum kcp_cc, uint64_t rate_cap);
 void cc_on_ack(struct cc *, const struct cc_ack *);
-/* The retransmission timer expired for everything in flight. */
+/* Retransmission timeouts: nothing, or almost nothing, arrives any more. */
 void cc_on_timeout(struct cc *, uint64_t inflight);
-/* The last loss episode was reordering: takes its reduction back. */
+/* What was found lost had only been late: takes the reduction back. */
 void cc_on_spurious(struct cc *);
+
+/* cc_bbr.c, for cc.c */
+void cc_bbr_init(struct cc *);
+void cc_bbr_on_ack(struct cc *, const struct cc_ack *);
 
 #endif

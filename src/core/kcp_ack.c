@@ -42,6 +42,9 @@ seg_acked(struct kcp *k, uint32_t sn, bool has_echo, uint32_t echo, uint64_t now
 		kcp_list_remove(k, &k->lost, sn);
 		spurious = true;
 	}
+	/* How long an acknowledgement may take, whatever the echo of the newest datagram says. */
+	if (s->xmit == 1 && s->copies == 0 && now - s->sent_at > k->rtt_max)
+		k->rtt_max = now - s->sent_at;
 	k->delivered += bytes;
 	k->delivered_at = now;
 	k->ack.acked += bytes;
@@ -65,7 +68,7 @@ acked_until(struct kcp *k, uint32_t una, bool has_echo, uint32_t echo, uint64_t 
 
 		if (s->state == SEG_ACKED)
 			continue;
-		if (s->xmit == 1)
+		if (s->xmit == 1 && s->copies == 0)
 			k->una_rtt = now - s->sent_at;
 		seg_acked(k, k->snd_una, has_echo, echo, now);
 	}
@@ -177,7 +180,7 @@ kcp_ack_done(struct kcp *k, uint64_t now)
 	k->input_seen = false;
 	if (k->rtt_min != UINT64_MAX) {
 		/* Of several samples both ends count: a peer that acknowledges late must not look like loss. */
-		if (k->rtt_max > k->rtt_min)
+		if (k->rtt_max > k->rtt_min + k->rtt_min / 8)
 			rtt_sample(&k->rtt, k->rtt_max, now);
 		rtt_sample(&k->rtt, k->rtt_min, now);
 	} else if (k->una_rtt != 0) {

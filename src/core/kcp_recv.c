@@ -242,7 +242,6 @@ kcp_recv_data(struct kcp *k, const struct wire_frame *f, uint64_t now)
 		k->rcv_fin = f->sn;
 	}
 	k->stat.segments_received++;
-	k->ack_high = true;
 	advance(k);
 	owe_ack(k, f, now);
 	k->wins_at = KCP_NEVER;

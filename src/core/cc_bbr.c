@@ -1,0 +1,318 @@
+/* cc_bbr: the rule `auto`. Sends at the greatest rate the path delivered lately and keeps little more in flight than
+ * that rate times the least round trip: draft-ietf-ccwg-bbr, with the gain cycle of draft-cardwell-iccrg-bbr-congestion-control-00. */
+#include "cc.h"
+
+#include <string.h>
+
+#define BW_ROUNDS 10u
+#define EXTRA_ROUNDS 10u
+#define GAIN 256u                         /* a factor of one */
+#define STARTUP_GAIN 709u                 /* 4 ln 2 = 2.77 */
+#define DRAIN_GAIN 89u
+#define CWND_GAIN 512u
+#define MIN_RTT_WINDOW_US 10000000u
+#define PROBE_RTT_US 200000u
+#define FULL_ROUNDS 3u
+#define MIN_WINDOW 4u
+#define LOSS_EXCESS (65536u * 2u / 100u)  /* above what the path loses anyway (BBRLossThresh) */
+#define BETA 218u                         /* 0.85: what remains of the window at a congestive loss */
+#define APP_FLOOR_WINDOW 10u              /* an idle writer's flow may always send this much a round trip */
+
+static const uint16_t cycle[] = { 320, 192, GAIN, GAIN, GAIN, GAIN, GAIN, GAIN };
+
+#define PHASES (sizeof(cycle) / sizeof(cycle[0]))
+
+static uint64_t
+max64(uint64_t a, uint64_t b)
+{
+	return a > b ? a : b;
+}
+
+static uint64_t
+min64(uint64_t a, uint64_t b)
+{
+	return a < b ? a : b;
+}
+
+static void
+max_reset(struct bbr_max *m, uint64_t value, uint32_t round)
+{
+	for (int i = 0; i < 3; i++) {
+		m->value[i] = value;
+		m->round[i] = round;
+	}
+}
+
+static void
+max_shift(struct bbr_max *m, uint64_t value, uint32_t round)
+{
+	m->value[0] = m->value[1];
+	m->round[0] = m->round[1];
+	m->value[1] = m->value[2];
+	m->round[1] = m->round[2];
+	m->value[2] = value;
+	m->round[2] = round;
+}
+
+static void
+max_update(struct bbr_max *m, uint64_t value, uint32_t round, uint32_t window)
+{
+	if (value >= m->value[0] || round - m->round[2] > window) {
+		max_reset(m, value, round);
+		return;
+	}
+	if (value >= m->value[1]) {
+		m->value[1] = m->value[2] = value;
+		m->round[1] = m->round[2] = round;
+	} else if (value >= m->value[2]) {
+		m->value[2] = value;
+		m->round[2] = round;
+	}
+	if (round - m->round[0] > window) {
+		max_shift(m, value, round);
+		if (round - m->round[0] > window)
+			max_shift(m, value, round);
+	} else if (m->round[1] == m->round[0] && round - m->round[1] > window / 4) {
+		m->value[1] = m->value[2] = value;
+		m->round[1] = m->round[2] = round;
+	} else if (m->round[2] == m->round[1] && round - m->round[2] > window / 2) {
+		m->value[2] = value;
+		m->round[2] = round;
+	}
+}
+
+static uint64_t
+bdp(const struct cc_bbr *b)
+{
+	return b->min_rtt != 0 ? b->bw.value[0] * b->min_rtt / 1000000u : 0;
+}
+
+void
+cc_bbr_init(struct cc *c)
+{
+	memset(&c->bbr, 0, sizeof(c->bbr));
+	c->bbr.inflight_hi = UINT64_MAX;
+}
+
+static bool
+update_round(struct cc_bbr *b, const struct cc_ack *a)
+{
+	if (a->acked == 0 || a->prior_delivered < b->round_end)
+		return false;
+	b->round_end = a->delivered;
+	b->round++;
+	return true;
+}
+
+/* Samples of a writer that had nothing to send count only where they show more. */
+static void
+update_bw(struct cc_bbr *b, const struct cc_ack *a)
+{
+	if (a->rate == 0 || (a->app_limited && a->rate < b->bw.value[0]))
+		return;
+	max_update(&b->bw, a->rate, b->round, BW_ROUNDS);
+}
+
+/* Peers and links that acknowledge in lumps: how much may arrive at once beyond the rate (BBRUpdateACKAggregation). */
+static void
+update_extra(struct cc *c, const struct cc_ack *a)
+{
+	struct cc_bbr *b = &c->bbr;
+	uint64_t expected = b->bw.value[0] * (a->now - b->epoch_at) / 1000000u;
+
+	if (b->epoch_acked <= expected) {
+		b->epoch_at = a->now;
+		b->epoch_acked = expected = 0;
+	}
+	b->epoch_acked += a->acked;
+	max_update(&b->extra, min64(b->epoch_acked - min64(expected, b->epoch_acked), c->cwnd), b->round, EXTRA_ROUNDS);
+}
+
+static void
+update_min_rtt(struct cc_bbr *b, const struct cc_ack *a)
+{
+	if (a->rtt == 0)
+		return;
+	if (b->min_rtt == 0 || a->rtt <= b->min_rtt) {
+		b->min_rtt = a->rtt;
+		b->min_rtt_at = a->now;
+	} else if (a->rtt <= b->min_rtt + b->min_rtt / 32) {
+		/* As good as the least: no reason to empty the pipe for another look. */
+		b->min_rtt_at = a->now;
+	}
+}
+
+/* Loss says something about the sender's rate only when more is lost than without a queue, and a queue is there. */
+static void
+judge_loss(struct cc *c, const struct cc_ack *a, bool round)
+{
+	struct cc_bbr *b = &c->bbr;
+	uint64_t total, rate;
+	bool queue;
+
+	b->round_lost += a->lost;
+	b->round_acked += a->acked;
+	if (a->rtt != 0 && (b->round_rtt == 0 || a->rtt < b->round_rtt))
+		b->round_rtt = a->rtt;
+	if (!round)
+		return;
+	total = b->round_lost + b->round_acked;
+	rate = total > 0 ? b->round_lost * 65536u / total : 0;
+	queue = b->round_rtt > b->min_rtt + max64(b->min_rtt / 10, 1000);
+	b->congested = queue && rate > LOSS_EXCESS + b->base_loss + b->base_loss / 2;
+	if (!queue && total >= 8u * c->mss)
+		b->base_loss = (uint32_t)((7u * b->base_loss + rate) / 8u);
+	b->round_lost = b->round_acked = b->round_rtt = 0;
+	if (b->congested)
+		b->inflight_hi = max64(min64(b->inflight_hi, a->inflight + a->lost) * BETA / GAIN, bdp(b));
+	else if (b->inflight_hi != UINT64_MAX)
+		b->inflight_hi += b->inflight_hi / 32;
+}
+
+static void
+check_full(struct cc_bbr *b, const struct cc_ack *a, bool round)
+{
+	if (b->full || !round || a->app_limited)
+		return;
+	if (b->congested) {
+		b->full = true;
+		return;
+	}
+	if (b->bw.value[0] >= b->full_bw + b->full_bw / 4) {
+		b->full_bw = b->bw.value[0];
+		b->full_rounds = 0;
+		return;
+	}
+	b->full = ++b->full_rounds >= FULL_ROUNDS;
+}
+
+static void
+enter_probe_bw(struct cc_bbr *b, const struct cc_ack *a)
+{
+	b->state = BBR_PROBE_BW;
+	/* Not the phase that sends faster, and not the same one for every flow. */
+	b->phase = (uint8_t)(2 + (a->now / 7 + a->delivered) % (PHASES - 2));
+	b->phase_at = a->now;
+}
+
+static void
+advance_phase(struct cc_bbr *b, const struct cc_ack *a)
+{
+	bool elapsed = a->now - b->phase_at > b->min_rtt, next = elapsed;
+
+	if (cycle[b->phase] > GAIN)
+		next = elapsed && (a->lost > 0 || b->congested || a->inflight >= bdp(b) * cycle[b->phase] / GAIN);
+	else if (cycle[b->phase] < GAIN)
+		next = elapsed || a->inflight <= bdp(b);
+	if (!next)
+		return;
+	b->phase = (uint8_t)((b->phase + 1) % PHASES);
+	b->phase_at = a->now;
+}
+
+static void
+check_probe_rtt(struct cc *c, const struct cc_ack *a)
+{
+	struct cc_bbr *b = &c->bbr;
+
+	if (b->state != BBR_PROBE_RTT) {
+		if (b->min_rtt == 0 || a->now - b->min_rtt_at <= MIN_RTT_WINDOW_US)
+			return;
+		b->state = BBR_PROBE_RTT;
+		b->probe_rtt_end = a->now + max64(PROBE_RTT_US, 2 * b->min_rtt);
+		b->min_rtt = a->rtt != 0 ? a->rtt : b->min_rtt;
+		b->min_rtt_at = a->now;
+		if (c->prior_cwnd < c->cwnd)
+			c->prior_cwnd = c->cwnd;
+		return;
+	}
+	if (a->now < b->probe_rtt_end)
+		return;
+	b->min_rtt_at = a->now;
+	c->cwnd = max64(c->cwnd, c->prior_cwnd);
+	c->prior_cwnd = 0;
+	if (b->full)
+		enter_probe_bw(b, a);
+	else
+		b->state = BBR_STARTUP;
+}
+
+static void
+update_state(struct cc *c, const struct cc_ack *a, bool round)
+{
+	struct cc_bbr *b = &c->bbr;
+
+	check_full(b, a, round);
+	if (b->state == BBR_STARTUP && b->full)
+		b->state = BBR_DRAIN;
+	if (b->state == BBR_DRAIN && a->inflight <= bdp(b))
+		enter_probe_bw(b, a);
+	if (b->state == BBR_PROBE_BW)
+		advance_phase(b, a);
+	check_probe_rtt(c, a);
+}
+
+static unsigned
+pacing_gain(const struct cc_bbr *b)
+{
+	switch (b->state) {
+	case BBR_STARTUP:
+		return STARTUP_GAIN;
+	case BBR_DRAIN:
+		return DRAIN_GAIN;
+	case BBR_PROBE_BW:
+		return cycle[b->phase];
+	default:
+		return GAIN;
+	}
+}
+
+static void
+set_pacing(struct cc *c, const struct cc_ack *a)
+{
+	struct cc_bbr *b = &c->bbr;
+	uint64_t rate = b->bw.value[0] * pacing_gain(b) / GAIN, floor;
+
+	/* Before the pipe was full once, a low estimate is the writer's, not the path's. */
+	if (b->full || rate > c->pacing_rate)
+		c->pacing_rate = rate;
+	floor = (uint64_t)(a->app_limited ? APP_FLOOR_WINDOW : 1) * c->mss * 1000000u / max64(a->srtt, 1000);
+	if (c->pacing_rate < floor)
+		c->pacing_rate = floor;
+}
+
+static void
+set_cwnd(struct cc *c, const struct cc_ack *a)
+{
+	struct cc_bbr *b = &c->bbr;
+	uint64_t least = (uint64_t)MIN_WINDOW * c->mss, target;
+	uint64_t gain = b->state == BBR_STARTUP || b->state == BBR_DRAIN ? STARTUP_GAIN : CWND_GAIN;
+
+	if (b->state == BBR_PROBE_RTT) {
+		c->cwnd = min64(c->cwnd, max64(bdp(b) / 2, least));
+		return;
+	}
+	target = bdp(b) * gain / GAIN + b->extra.value[0] + 3 * (uint64_t)c->mss;
+	if (b->full)
+		c->cwnd = min64(c->cwnd + a->acked, target);
+	else if (c->cwnd < target || bdp(b) == 0)
+		c->cwnd += a->acked;
+	if (b->inflight_hi != UINT64_MAX)
+		c->cwnd = min64(c->cwnd, b->inflight_hi + b->extra.value[0]);
+	c->cwnd = max64(c->cwnd, least);
+}
+
+void
+cc_bbr_on_ack(struct cc *c, const struct cc_ack *a)
+{
+	struct cc_bbr *b = &c->bbr;
+	bool round = update_round(b, a);
+
+	update_bw(b, a);
+	update_extra(c, a);
+	update_min_rtt(b, a);
+	judge_loss(c, a, round);
+	update_state(c, a, round);
+	set_pacing(c, a);
+	set_cwnd(c, a);
+}

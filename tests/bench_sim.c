@@ -1,0 +1,166 @@
+/* bench_sim: our sender beside the classic rules of KCP, over the same simulated paths with the same seeds. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "simflow.h"
+
+#define MBIT 125000u
+#define SECOND 1000000u
+#define MTU 1400u
+
+struct path {
+	const char *name;
+	struct simlink_config ab, ba;
+	uint32_t ack_delay;
+	double loss;         /* mean loss of the path, for what can be reached */
+};
+
+static const struct path paths[] = {
+	{ "20M 50ms q=1bdp loss 0%", { .rate = 20 * MBIT, .delay = 25000, .queue = 125000 }, { .delay = 25000 }, 0, 0 },
+	{ "20M 50ms q=1bdp loss 1%", { .rate = 20 * MBIT, .delay = 25000, .queue = 125000, .loss = 0.01 }, { .delay = 25000, .loss = 0.01 }, 0, 0.01 },
+	{ "20M 50ms q=1bdp loss 5%", { .rate = 20 * MBIT, .delay = 25000, .queue = 125000, .loss = 0.05 }, { .delay = 25000, .loss = 0.05 }, 0, 0.05 },
+	{ "20M 50ms q=1bdp loss 10%", { .rate = 20 * MBIT, .delay = 25000, .queue = 125000, .loss = 0.10 }, { .delay = 25000, .loss = 0.10 }, 0, 0.10 },
+	{ "20M 50ms bursts of 10, 1%", { .rate = 20 * MBIT, .delay = 25000, .queue = 125000, .burst = 0.001, .burst_len = 10 },
+	    { .delay = 25000, .burst = 0.001, .burst_len = 10 }, 0, 0.01 },
+	{ "100M 50ms q=100 packets", { .rate = 100 * MBIT, .delay = 25000, .queue = 142800 }, { .delay = 25000 }, 0, 0 },
+	{ "100M 50ms q=100, loss 1%", { .rate = 100 * MBIT, .delay = 25000, .queue = 142800, .loss = 0.01 }, { .delay = 25000, .loss = 0.01 }, 0, 0.01 },
+	{ "20M 50ms jitter 10 reorder", { .rate = 20 * MBIT, .delay = 25000, .queue = 125000, .jitter = 10000, .reorder = true },
+	    { .delay = 25000, .jitter = 10000, .reorder = true }, 0, 0 },
+	{ "20M 50ms jitter 30 reorder", { .rate = 20 * MBIT, .delay = 25000, .queue = 125000, .jitter = 30000, .reorder = true },
+	    { .delay = 25000, .jitter = 30000, .reorder = true }, 0, 0 },
+	{ "20M 50ms jitter 10 in order", { .rate = 20 * MBIT, .delay = 25000, .queue = 125000, .jitter = 10000 }, { .delay = 25000, .jitter = 10000 }, 0, 0 },
+	{ "20M 50ms acks each 100 ms", { .rate = 20 * MBIT, .delay = 25000, .queue = 125000 }, { .delay = 25000 }, 100000, 0 },
+	{ "20M 50ms acks 100ms, loss 1%", { .rate = 20 * MBIT, .delay = 25000, .queue = 125000, .loss = 0.01 }, { .delay = 25000, .loss = 0.01 }, 100000, 0.01 },
+	{ "2M 200ms q=1bdp loss 2%", { .rate = 2 * MBIT, .delay = 100000, .queue = 50000, .loss = 0.02 }, { .delay = 100000, .loss = 0.02 }, 0, 0.02 },
+	{ "1G 2ms q=1bdp loss 0.1%", { .rate = 1000 * MBIT, .delay = 1000, .queue = 250000, .loss = 0.001 }, { .delay = 1000, .loss = 0.001 }, 0, 0.001 },
+};
+#define NPATHS (sizeof(paths) / sizeof(paths[0]))
+
+struct sender {
+	const char *name;
+	enum wire_codec codec;
+	enum kcp_cc cc;
+	bool classic;
+	struct classic_config old;
+};
+
+static const struct sender senders[] = {
+	{ "session auto", WIRE_SESSION, KCP_CC_AUTO, false, { 0 } },
+	{ "plain auto", WIRE_PLAIN, KCP_CC_AUTO, false, { 0 } },
+	{ "classic fast3 nc=1 w=1024", WIRE_PLAIN, KCP_CC_AUTO, true, { .mtu = MTU, .snd_wnd = 1024, .interval_ms = 10, .resend = 2, .nodelay = true, .nc = true } },
+	{ "classic nc=0 w=1024", WIRE_PLAIN, KCP_CC_AUTO, true, { .mtu = MTU, .snd_wnd = 1024, .interval_ms = 10, .resend = 2, .nodelay = true, .nc = false } },
+};
+#define NSENDERS (sizeof(senders) / sizeof(senders[0]))
+
+static void
+set_up(struct simflow *f, const struct sender *s)
+{
+	memset(f, 0, sizeof(*f));
+	kcp_config_default(&f->cfg, s->codec);
+	f->cfg.mtu = MTU;
+	f->cfg.cc = s->cc;
+	f->cfg.snd_wnd = f->cfg.rcv_wnd = 4096;
+	f->cfg.rmt_wnd = s->codec == WIRE_SESSION ? 4096 : 0;
+	if (s->classic)
+		f->classic = &s->old;
+}
+
+static void
+bulk(const struct path *p, const struct sender *s, uint64_t seed, uint64_t seconds)
+{
+	struct simflow f;
+	struct simnet n;
+	struct kcp_info i = { 0 };
+	double goodput, reach, necessary, head = s->codec == WIRE_SESSION ? 11 : 24;
+
+	set_up(&f, s);
+	f.peer_ack_delay_us = p->ack_delay;
+	simnet_init(&n, &f, 1, &p->ab, &p->ba, seed);
+	simnet_run(&n, seconds * SECOND);
+	goodput = (double)f.bytes / (double)seconds;
+	reach = (double)p->ab.rate * (1 - p->loss);
+	necessary = (double)f.bytes * (MTU + SIMLINK_OVERHEAD) / (MTU - head) / (1 - p->loss);
+	if (f.tx != NULL)
+		kcp_get_info(f.tx, &i);
+	printf("  %-27s %8.2f Mbit/s %5.1f%%  bytes %5.3fx  spurious %6.3f%%  queue drops %6llu  rtt %5.1f ms\n", s->name, goodput * 8e-6,
+	    100 * goodput / reach, (double)f.wire_bytes / necessary,
+	    i.segments_sent > 0 ? 100.0 * (double)i.spurious / (double)i.segments_sent : 0.0, (unsigned long long)n.ab.queue_drops,
+	    f.rtt_n > 0 ? (double)f.rtt_sum / (double)f.rtt_n / 1000 : 0.0);
+	simnet_dispose(&n);
+}
+
+static void
+thin(double loss, const struct sender *s, bool redundancy, uint64_t seed, uint32_t period, uint64_t seconds)
+{
+	struct simlink_config link = { .rate = 20 * MBIT, .delay = 25000, .queue = 125000, .loss = loss };
+	struct simflow f;
+	struct simnet n;
+
+	set_up(&f, s);
+	f.cfg.redundancy = redundancy;
+	f.message = 128;
+	f.period = period;
+	simnet_init(&n, &f, 1, &link, &link, seed);
+	simnet_run(&n, seconds * SECOND);
+	printf("  %-27s%s p50 %6.1f  p99 %6.1f  p99.9 %6.1f  max %6.1f ms  datagrams/message %.3f  bytes/message %.0f\n", s->name,
+	    s->classic ? "    " : redundancy ? " +r " : " -r ", simflow_quantile(&f, 0.5, (seconds - 1) * SECOND) / 1000.0,
+	    simflow_quantile(&f, 0.99, (seconds - 1) * SECOND) / 1000.0, simflow_quantile(&f, 0.999, (seconds - 1) * SECOND) / 1000.0,
+	    simflow_quantile(&f, 1, (seconds - 1) * SECOND) / 1000.0, (double)f.datagrams / (double)f.messages, (double)f.wire_bytes / (double)f.messages);
+	simnet_dispose(&n);
+}
+
+static void
+share(const char *name, enum kcp_cc a, enum kcp_cc b, uint64_t queue, uint64_t seed)
+{
+	struct simlink_config ab = { .rate = 20 * MBIT, .delay = 25000, .queue = queue }, ba = { .delay = 25000 };
+	struct sender s[2] = { { "", WIRE_SESSION, a, false, { 0 } }, { "", WIRE_SESSION, b, false, { 0 } } };
+	struct simflow f[2];
+	struct simnet n;
+	uint64_t from[2];
+
+	set_up(&f[0], &s[0]);
+	set_up(&f[1], &s[1]);
+	f[1].start = 5 * SECOND;
+	simnet_init(&n, f, 2, &ab, &ba, seed);
+	simnet_run(&n, 10 * SECOND);
+	from[0] = f[0].bytes;
+	from[1] = f[1].bytes;
+	simnet_run(&n, 70 * SECOND);
+	f[0].bytes -= from[0];
+	f[1].bytes -= from[1];
+	printf("  %-27s queue %3llu kB: %6.2f + %6.2f Mbit/s  Jain %.3f\n", name, (unsigned long long)queue / 1000,
+	    (double)f[0].bytes * 8e-6 / 60, (double)f[1].bytes * 8e-6 / 60, simnet_jain(&n));
+	simnet_dispose(&n);
+}
+
+int
+main(int argc, char **argv)
+{
+	uint64_t seed = argc > 1 ? strtoull(argv[1], NULL, 10) : 1;
+	const char *only = argc > 2 ? argv[2] : "";
+
+	printf("seed %llu\n", (unsigned long long)seed);
+	for (size_t i = 0; i < NPATHS && strchr("b", only[0]); i++) {
+		printf("%s\n", paths[i].name);
+		for (size_t j = 0; j < NSENDERS && (only[0] == '\0' || j < 2); j++)
+			bulk(&paths[i], &senders[j], seed, 10);
+	}
+	for (int loss = 0; loss <= 10 && strchr("t", only[0]); loss = loss == 0 ? 2 : loss == 2 ? 5 : loss + 5) {
+		for (uint32_t period = 20000; period <= 200000; period *= 10) {
+			printf("thin: 128 bytes each %u ms, 50 ms, loss %d%%\n", period / 1000, loss);
+			for (size_t j = 0; j < 3; j++)
+				thin(loss / 100.0, &senders[j], true, seed, period, period / 100);
+			thin(loss / 100.0, &senders[0], false, seed, period, period / 100);
+		}
+	}
+	if (strchr("f", only[0])) {
+		printf("two flows, 20 Mbit/s, 50 ms, second 5 s later, measured from 10 s to 70 s\n");
+		for (uint64_t q = 62500; q <= 500000; q *= 2) {
+			share("auto + auto", KCP_CC_AUTO, KCP_CC_AUTO, q, seed);
+			share("auto + classic (Reno)", KCP_CC_AUTO, KCP_CC_KCP, q, seed);
+			share("classic (Reno) + auto", KCP_CC_KCP, KCP_CC_AUTO, q, seed);
+		}
+	}
+	return 0;
+}
