@@ -57,8 +57,12 @@ loop_modify(struct loop *l, struct source *src, uint32_t events)
 void
 loop_close(struct loop *l, struct source *src)
 {
-	if (src->live)
+	/* Closing alone would not do: while another process has a copy (the thread that a carrier took over from, or a forked
+	 * child where the table could not be unshared) the kernel goes on to report it, with a pointer to freed memory. */
+	if (src->live) {
 		LIST_REMOVE(src, all);
+		(void)epoll_ctl(l->epfd, EPOLL_CTL_DEL, src->fd, NULL);
+	}
 	src->live = false;
 	if (src->fd >= 0)
 		close(src->fd);
