@@ -197,8 +197,23 @@ conflict(const struct rules_options *all, const struct rules_options *own)
 	return NULL;
 }
 
+/* NULL, or what this version does not do yet. */
+static const char *
+missing(const struct rules_options *all, enum rules_role role)
+{
+	bool protects = all->crypto == RULES_CRYPTO_AUTO ? has_key(all) : all->crypto != RULES_CRYPTO_NONE;
+
+	if (!CONFIG_HAS_PLAIN && all->wire == RULES_WIRE_PLAIN)
+		return "wire=plain is not supported in this version";
+	if (!CONFIG_HAS_SEALING && all->wire == RULES_WIRE_SESSION && protects)
+		return "keys and ciphers are not supported in this version: nothing would be encrypted";
+	if ((role & RULES_CONNECT) != 0 && HAS(all, RULES_OPT_UDP_PORT) && all->udp_port != 0)
+		return "udp_port is supported for role listen only in this version";
+	return NULL;
+}
+
 static int
-check_options(const char *where, const struct rules_options *all, const struct rules_options *own,
+check_options(const char *where, enum rules_role role, const struct rules_options *all, const struct rules_options *own,
     char *err, size_t errlen)
 {
 	const char *why = conflict(all, own);
@@ -213,6 +228,9 @@ check_options(const char *where, const struct rules_options *all, const struct r
 		error = check_secret_file(where, all->salt_file, false, err, errlen);
 	if (error == KCPSHIM_OK && all->crypto == RULES_CRYPTO_PLUGIN && access(all->plugin, R_OK) != 0)
 		error = config_fail(err, errlen, "%s: %s: %s", where, all->plugin, strerror(errno));
+	why = missing(all, role);
+	if (error == KCPSHIM_OK && why != NULL)
+		error = config_fail(err, errlen, "%s: %s", where, why);
 	return error;
 }
 
@@ -236,10 +254,10 @@ config_check(const struct config *c, char *err, size_t errlen)
 		used = true;
 		all = c->base;
 		rules_options_merge(&all, e.opts != NULL ? e.opts : &none);
-		error = check_options(where, &all, e.opts != NULL ? e.opts : &none, err, errlen);
+		error = check_options(where, e.role, &all, e.opts != NULL ? e.opts : &none, err, errlen);
 	}
 	if (error == KCPSHIM_OK && !used)
-		error = check_options("environment", &c->base, &c->base, err, errlen);
+		error = check_options("environment", RULES_LISTEN, &c->base, &c->base, err, errlen);
 	explicit_bzero(&all, sizeof(all));
 	return error;
 }
