@@ -10,11 +10,15 @@
 #include "error.h"
 #include "mem.h"
 #include "seal_impl.h"
+#include "traffic.h"
 
+/* The table of GCM takes 4 KiB for each direction, which an idle session should not hold: it is made when first needed. */
 struct seal_gcm {
 	struct seal seal;
+	struct mem *mem;
+	uint8_t key[SEAL_KEY_LEN];
 	uint8_t iv[SEAL_IV_LEN];
-	struct gcm_aes256_ctx ctx;
+	struct gcm_aes256_ctx *ctx;  /* NULL: resting */
 };
 
 struct seal_chacha {
@@ -37,14 +41,32 @@ aead_room(const struct seal *seal, size_t datagram)
 	return datagram > SEAL_AEAD_TAG_LEN ? datagram - SEAL_AEAD_TAG_LEN : 0;
 }
 
-static void
+static int
 gcm_start(struct seal_gcm *s, uint64_t pn, const uint8_t *aad, size_t aad_len)
 {
 	uint8_t nonce[SEAL_IV_LEN];
 
+	if (s->ctx == NULL) {
+		s->ctx = mem_alloc_raw(s->mem, sizeof *s->ctx);
+		if (s->ctx == NULL)
+			return KCPSHIM_E_NOMEM;
+		gcm_aes256_set_key(s->ctx, s->key);
+	}
 	make_nonce(nonce, s->iv, pn);
-	gcm_aes256_set_iv(&s->ctx, sizeof nonce, nonce);
-	gcm_aes256_update(&s->ctx, aad_len, aad);
+	gcm_aes256_set_iv(s->ctx, sizeof nonce, nonce);
+	gcm_aes256_update(s->ctx, aad_len, aad);
+	return 0;
+}
+
+static void
+gcm_rest(struct seal *seal)
+{
+	struct seal_gcm *s = (struct seal_gcm *)seal;
+
+	if (s->ctx != NULL)
+		traffic_wipe(s->ctx, sizeof *s->ctx);
+	mem_free(s->mem, s->ctx, sizeof *s->ctx);
+	s->ctx = NULL;
 }
 
 static int
@@ -52,10 +74,12 @@ gcm_protect(struct seal *seal, uint64_t pn, const uint8_t *aad, size_t aad_len,
     uint8_t *buf, size_t len, const uint8_t rnd[16])
 {
 	struct seal_gcm *s = (struct seal_gcm *)seal;
+	int ret = gcm_start(s, pn, aad, aad_len);
 
-	gcm_start(s, pn, aad, aad_len);
-	gcm_aes256_encrypt(&s->ctx, len, buf, buf);
-	gcm_aes256_digest(&s->ctx, SEAL_AEAD_TAG_LEN, buf + len);
+	if (ret < 0)
+		return ret;
+	gcm_aes256_encrypt(s->ctx, len, buf, buf);
+	gcm_aes256_digest(s->ctx, SEAL_AEAD_TAG_LEN, buf + len);
 	return (int)(len + SEAL_AEAD_TAG_LEN);
 }
 
@@ -64,13 +88,16 @@ gcm_open(struct seal *seal, uint64_t pn, const uint8_t *aad, size_t aad_len, uin
 {
 	struct seal_gcm *s = (struct seal_gcm *)seal;
 	uint8_t tag[SEAL_AEAD_TAG_LEN];
+	int ret;
 
 	if (len < SEAL_AEAD_TAG_LEN)
 		return KCPSHIM_E_SHORT;
 	len -= SEAL_AEAD_TAG_LEN;
-	gcm_start(s, pn, aad, aad_len);
-	gcm_aes256_decrypt(&s->ctx, len, buf, buf);
-	gcm_aes256_digest(&s->ctx, sizeof tag, tag);
+	ret = gcm_start(s, pn, aad, aad_len);
+	if (ret < 0)
+		return ret;
+	gcm_aes256_decrypt(s->ctx, len, buf, buf);
+	gcm_aes256_digest(s->ctx, sizeof tag, tag);
 	if (!memeql_sec(tag, buf + len, sizeof tag))
 		return KCPSHIM_E_AUTH;
 	*plain = buf;
@@ -117,8 +144,8 @@ chacha_open(struct seal *seal, uint64_t pn, const uint8_t *aad, size_t aad_len, 
 	return (int)len;
 }
 
-static const struct seal_ops gcm_ops = { aead_room, gcm_protect, gcm_open, NULL };
-static const struct seal_ops chacha_ops = { aead_room, chacha_protect, chacha_open, NULL };
+static const struct seal_ops gcm_ops = { aead_room, gcm_protect, gcm_open, gcm_rest, gcm_rest };
+static const struct seal_ops chacha_ops = { aead_room, chacha_protect, chacha_open, NULL, NULL };
 
 static struct seal *
 aead_alloc(struct mem *mem, enum seal_suite suite, size_t size, const struct seal_ops *ops)
@@ -142,8 +169,9 @@ seal_aead_new(struct mem *mem, enum seal_suite suite, const uint8_t key[SEAL_KEY
 
 		if (s == NULL)
 			return NULL;
+		s->mem = mem;
+		memcpy(s->key, key, SEAL_KEY_LEN);
 		memcpy(s->iv, iv, SEAL_IV_LEN);
-		gcm_aes256_set_key(&s->ctx, key);
 		return &s->seal;
 	}
 	if (suite == SEAL_CHACHA20_POLY1305) {

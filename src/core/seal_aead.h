@@ -8,7 +8,8 @@
 
 #define SEAL_AEAD_TAG_LEN 16u
 
-/* One direction of SEAL_AES_256_GCM or SEAL_CHACHA20_POLY1305 with everything that depends on the key computed once.
+/* One direction of SEAL_AES_256_GCM or SEAL_CHACHA20_POLY1305; what depends on the key alone is computed once, when
+ * first needed.
  * nonce = iv XOR packet number, big-endian, right-aligned (RFC 8446 5.3); the tag follows the ciphertext.
  * NULL: no memory, or another suite. seal_free() wipes and frees it. */
 struct seal *seal_aead_new(struct mem *, enum seal_suite, const uint8_t key[SEAL_KEY_LEN], const uint8_t iv[SEAL_IV_LEN]);
