@@ -104,10 +104,8 @@ relay_free(struct loop *l, struct conn *c)
 		control_reply_error(l, c->waiter, c->error != 0 ? c->error : ECONNABORTED);
 	if (c->drainer != NULL)
 		control_reply_error(l, c->drainer, 0);
-	if (c->udp != NULL && c->aborted)
-		udp_close_later(l, c->udp);
-	else if (c->udp != NULL)
-		udp_close(l, c->udp);
+	if (c->udp != NULL)
+		udp_close_later(l, c->udp, c->aborted);
 	options_dispose(l->mem, &c->options);
 	loop_retire(l, &c->src);
 }

@@ -212,10 +212,14 @@ udp_close(struct loop *l, struct udp_sock *u)
 }
 
 void
-udp_close_later(struct loop *l, struct udp_sock *u)
+udp_close_later(struct loop *l, struct udp_sock *u, bool repeat)
 {
-	u->close_at = l->now + UDP_LAME_US;
-	TAILQ_INSERT_TAIL(&l->lame, u, lame);
+	/* The list is looked at before the loop sleeps, which is after this turn's datagrams were sent. */
+	u->close_at = l->now + (repeat ? UDP_LAME_US : 0);
+	if (repeat)
+		TAILQ_INSERT_TAIL(&l->lame, u, lame);
+	else
+		TAILQ_INSERT_HEAD(&l->lame, u, lame);
 }
 
 uint64_t

@@ -23,7 +23,7 @@ struct udp_sock {
 	TAILQ_ENTRY(udp_sock) lame;
 };
 
-/* How long a connection's socket stays after a reset, so that the RST can be repeated. */
+/* How long a connection's socket stays after a reset, so that the RST can be repeated, us. */
 #define UDP_LAME_US UINT64_C(2000000)
 
 /* Buffers and batch state of the loop. 0 or positive errno. */
@@ -45,8 +45,8 @@ void udp_allow_reuse(struct udp_sock *);
 /* Closes it; datagrams that still wait in a batch for it are dropped. */
 void udp_close(struct loop *, struct udp_sock *);
 
-/* Closes it UDP_LAME_US from now. */
-void udp_close_later(struct loop *, struct udp_sock *);
+/* Closes it once the last words of its session are sent; `repeat`: only after UDP_LAME_US. */
+void udp_close_later(struct loop *, struct udp_sock *, bool repeat);
 /* Closes what is due; the time of the next one, KCP_NEVER: none. */
 uint64_t udp_close_lame(struct loop *);
 
