@@ -86,6 +86,42 @@ START_TEST(large_blocks_go_back_to_the_system)
 }
 END_TEST
 
+/* The VmFlags of the mapping that holds `p`, from smaps; false when it is not found. */
+static bool
+vm_flags(const void *p, char flags[512])
+{
+	FILE *f = fopen("/proc/self/smaps", "r");
+	unsigned long from = 0, to = 0, a, b;
+	bool found = false;
+	char line[512];
+
+	while (f != NULL && !found && fgets(line, sizeof(line), f) != NULL) {
+		if (strncmp(line, "VmFlags:", 8) == 0) {
+			found = from <= (unsigned long)p && (unsigned long)p < to;
+			memcpy(flags, line, sizeof(line));
+		} else if (sscanf(line, "%lx-%lx ", &a, &b) == 2) {
+			from = a;
+			to = b;
+		}
+	}
+	if (f != NULL)
+		fclose(f);
+	return found;
+}
+
+START_TEST(left_out_of_core_dumps)
+{
+	struct mem *m = mem_new(0);
+	char flags[512];
+
+	ck_assert(vm_flags(mem_alloc(m, 100), flags));
+	ck_assert_msg(strstr(flags, " dd") != NULL, "%s", flags);
+	ck_assert(vm_flags(mem_alloc(m, 1u << 20), flags));
+	ck_assert_msg(strstr(flags, " dd") != NULL, "%s", flags);
+	mem_destroy(m);
+}
+END_TEST
+
 int
 main(void)
 {
@@ -97,6 +133,7 @@ main(void)
 	tcase_add_test(t, aligned_zeroed_disjoint);
 	tcase_add_test(t, limit_is_kept);
 	tcase_add_test(t, large_blocks_go_back_to_the_system);
+	tcase_add_test(t, left_out_of_core_dumps);
 	suite_add_tcase(s, t);
 	srunner_run_all(r, CK_NORMAL);
 	return srunner_ntests_failed(r) == 0 ? EXIT_SUCCESS : EXIT_FAILURE;

@@ -75,7 +75,11 @@ map(size_t size)
 {
 	void *p = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 
-	return p == MAP_FAILED ? NULL : p;
+	if (p == MAP_FAILED)
+		return NULL;
+	/* Keys and what the program sends have no place in a core dump. A refusal leaves nothing to do about it. */
+	(void)madvise(p, size, MADV_DONTDUMP);
+	return p;
 }
 
 struct mem *

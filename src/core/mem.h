@@ -4,6 +4,7 @@
  * process exits; malloc's locks may then be held by a thread that no longer exists.
  * So everything under src/ that lives in the engine allocates here: size-class free lists
  * over chunks from mmap(2). One arena belongs to one thread; there is no lock.
+ * Chunks hold keys and are left out of core dumps (MADV_DONTDUMP).
  */
 #ifndef KCPSHIM_MEM_H
 #define KCPSHIM_MEM_H
