@@ -226,6 +226,10 @@ static const struct { const char *text, *error; } bad[] = {
 	{ "kcp any *:1\nkcp any *:2\n\nkcp any *:x\n", "t:4: \"x\" is not a port (1 to 65535)" },
 	{ "kcp any *:1 \\\n mode=fast \\\n speed=1", "t:3: unknown option \"speed\"" },
 	{ "kcp any *:1 # \\\nspeed", "t:2: \"speed\" is not an action (kcp, tcp, auto)" },
+	{ "kcp any *:1 mode=fast \\ \n rate=1",
+	    "t:1: \"\\\" ends in a backslash, which continues a line only at its very end" },
+	{ "kcp any *:1 program=x\\ rate=1",
+	    "t:1: \"program=x\\\" ends in a backslash, which continues a line only at its very end" },
 	{ "kcp \\", "t:1: \"\\\" is not a role (listen, connect, any)" },
 	{ "k\033[31mp any *:1", "t:1: \"k?[31mp\" is not an action (kcp, tcp, auto)" },
 };

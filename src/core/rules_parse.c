@@ -156,6 +156,8 @@ parse_option(const struct parse *p, struct rule *r, const struct word *w)
 
 	if (w->len >= sizeof(text))
 		return fail_word(p, w, "is too long");
+	if (w->text[w->len - 1] == '\\')
+		return fail_word(p, w, "ends in a backslash, which continues a line only at its very end");
 	memcpy(text, w->text, w->len);
 	text[w->len] = '\0';
 	value = strchr(text, '=');
