@@ -52,14 +52,12 @@ static enum rules_action
 match(const struct sockaddr *sa, socklen_t len, struct netaddr *a)
 {
 	struct rules_options opts;
-	struct netaddr key;
 
 	if (!shim.config.active || sa == NULL || !ident_from_sockaddr(a, sa, len) || is_multicast(a))
 		return RULES_TCP;
 	replace_any(a);
-	key = *a;
-	netaddr_unmap(&key);
-	return config_match(&shim.config, RULES_CONNECT, &key, &opts);
+	netaddr_unmap(a);
+	return config_match(&shim.config, RULES_CONNECT, a, &opts);
 }
 
 bool
@@ -72,18 +70,14 @@ connect_matches(const struct sockaddr *sa, socklen_t len)
 
 /* What the kernel refuses by itself is left to it: another family, IPv4 over an IPv6-only socket. */
 static bool
-is_candidate(int fd, const struct netaddr *a)
+is_candidate(int fd, int family, const struct netaddr *a)
 {
-	struct netaddr u = *a;
 	socklen_t len = sizeof(int);
 	int domain, only = 0;
 
-	if (!swap_is_idle_tcp(fd, &domain))
+	if (!swap_is_idle_tcp(fd, &domain) || domain != family)
 		return false;
-	if (domain != (a->family == 4 ? AF_INET : AF_INET6))
-		return false;
-	netaddr_unmap(&u);
-	if (domain == AF_INET6 && u.family == 4 &&
+	if (domain == AF_INET6 && a->family == 4 &&
 	    (real()->getsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &only, &len) != 0 || only))
 		return false;
 	return true;
@@ -289,10 +283,10 @@ connect_ours(int fd, const struct ident *id, const struct sockaddr *sa, socklen_
 {
 	struct netaddr a;
 
-	if (sa == NULL)
-		return EFAULT;
 	if (len < sizeof(sa->sa_family))
 		return EINVAL;
+	if (sa == NULL)
+		return EFAULT;
 	if (sa->sa_family == AF_UNSPEC)
 		return connect_dissolve(fd, id);
 	if (id->role == IDENT_LISTENER)
@@ -314,11 +308,11 @@ connect_socket(int fd, const struct sockaddr *sa, socklen_t len)
 		error = connect_ours(fd, &id, sa, len);
 	} else {
 		action = match(sa, len, &to);
-		if (action == RULES_TCP || !is_candidate(fd, &to))
+		if (action == RULES_TCP || !is_candidate(fd, sa->sa_family, &to))
 			return real()->connect(fd, sa, len);
 		error = connect_kcp(fd, &to);
 		/* With `auto` the other side may have no KCP; the TCP socket is still in its place. */
-		if (action == RULES_AUTO && (error == ECONNREFUSED || error == ETIMEDOUT))
+		if (action == RULES_AUTO && error != 0 && error != EINPROGRESS && error != EINTR)
 			return real()->connect(fd, sa, len);
 	}
 	errno = error ? error : saved;

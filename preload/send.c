@@ -1,5 +1,7 @@
 /* send: addresses are ignored, descriptors do not travel, and a reset is told before EPIPE, as with TCP. */
 #include <errno.h>
+#include <pthread.h>
+#include <signal.h>
 #include <sys/uio.h>
 
 #include "connect.h"
@@ -27,6 +29,20 @@ send_message(int fd, const struct msghdr *msg, int flags)
 	return n;
 }
 
+/* Nothing can be sent on a listener; the pair behind it must not get what the program tried. */
+static bool
+is_listener(int fd, int flags)
+{
+	struct ident id;
+
+	if (!shim_our_listener(fd, &id))
+		return false;
+	if (!(flags & MSG_NOSIGNAL))
+		pthread_kill(pthread_self(), SIGPIPE);
+	errno = EPIPE;
+	return true;
+}
+
 /* MSG_FASTOPEN connects and sends in one call. 0: connected, or nothing to do. */
 static int
 fast_open(int fd, int flags, const struct sockaddr *addr, socklen_t len)
@@ -45,6 +61,8 @@ send_bytes(int fd, const void *buf, size_t len, int flags)
 
 	if (!shim_hint())
 		return real()->send(fd, buf, len, flags);
+	if (is_listener(fd, flags))
+		return -1;
 	n = real()->send(fd, buf, len, flags | MSG_NOSIGNAL);
 	if (n < 0 && after_failure(fd, flags))
 		n = real()->send(fd, buf, len, flags);
@@ -60,6 +78,8 @@ send_any_message(int fd, const struct msghdr *msg, int flags)
 
 	if (msg == NULL || !shim_hint())
 		return real()->sendmsg(fd, msg, flags);
+	if (is_listener(fd, flags))
+		return -1;
 	if (msg->msg_name == NULL && msg->msg_controllen == 0)
 		return send_message(fd, msg, flags);
 	if (!shim_ident(fd, &id))

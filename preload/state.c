@@ -57,8 +57,8 @@ state_take_error(int fd, const struct ident *id)
 
 	if (real()->getsockopt(fd, SOL_SOCKET, SO_ERROR, &pending, &len) != 0)
 		pending = 0;
-	/* The kernel pair only knows resets; the session knows why. */
-	if ((pending != 0 || events_now(fd) & POLLHUP) && engine_error(fd, id, &told))
+	/* The kernel pair tells that an error is pending, as the engine sees to; the session knows which. */
+	if (pending != 0 && engine_error(fd, id, &told))
 		pending = told ? told : pending;
 	errno = saved;
 	return pending;
