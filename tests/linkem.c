@@ -327,10 +327,15 @@ run(struct link *link)
 static void
 open_devices(struct link *link, const struct options *options)
 {
+	int home = open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC);
+
 	memset(link, 0, sizeof(*link));
 	link->options = options;
 	for (int i = 0; i < LINKEM_DIRECTIONS; i++)
 		link->tun[i] = open_tun(options, options->namespaces[i]);
+	if (home < 0 || setns(home, CLONE_NEWNET) != 0)
+		die("cannot return to the network namespace of the start: %s", strerror(errno));
+	close(home);
 }
 
 /* In the process that will run: a signalfd in an epoll set belongs to the process that put it there. */
