@@ -167,11 +167,13 @@ endpoint_reap(struct endpoint *ep)
 
 	while ((s = TAILQ_FIRST(&ep->dead)) != NULL) {
 		TAILQ_REMOVE(&ep->dead, s, due);
+		ep->nplain -= s->plain;
 		session_opening_free(s);
 		if (s->kcp != NULL)
 			kcp_free(s->kcp);
+		if (s->rx != s->tx)
+			seal_free(ep->mem, s->rx);
 		seal_free(ep->mem, s->tx);
-		seal_free(ep->mem, s->rx);
 		mem_free(ep->mem, s, sizeof(*s));
 	}
 }
@@ -194,6 +196,15 @@ endpoint_mark_ready(struct session *s)
 	s->in_ready = true;
 }
 
+static void
+listener_free(struct endpoint *ep, struct listener *l)
+{
+	TAILQ_REMOVE(&ep->listeners, l, link);
+	ep->nplain -= l->config.plain;
+	seal_free(ep->mem, l->seal);
+	mem_free(ep->mem, l, sizeof(*l));
+}
+
 void
 endpoint_free(struct endpoint *ep)
 {
@@ -203,10 +214,8 @@ endpoint_free(struct endpoint *ep)
 	while (!TAILQ_EMPTY(&ep->all))
 		endpoint_bury(TAILQ_FIRST(&ep->all));
 	endpoint_reap(ep);
-	while ((l = TAILQ_FIRST(&ep->listeners)) != NULL) {
-		TAILQ_REMOVE(&ep->listeners, l, link);
-		mem_free(mem, l, sizeof(*l));
-	}
+	while ((l = TAILQ_FIRST(&ep->listeners)) != NULL)
+		listener_free(ep, l);
 	hash_dispose(&ep->by_cid, mem);
 	hash_dispose(&ep->by_peer, mem);
 	hash_dispose(&ep->by_path, mem);
@@ -258,6 +267,11 @@ endpoint_listen(struct endpoint *ep, uint32_t sock, const struct session_config 
 	l->sock = sock;
 	l->room = UINT32_MAX;
 	l->config = *cfg;
+	if (cfg->plain && (l->seal = session_plain_seal(ep->mem, cfg)) == NULL) {
+		mem_free(ep->mem, l, sizeof(*l));
+		return KCPSHIM_E_NOMEM;
+	}
+	ep->nplain += cfg->plain;
 	TAILQ_INSERT_HEAD(&ep->listeners, l, link);
 	return (int)l->handle;
 }
@@ -294,8 +308,7 @@ endpoint_unlisten(struct endpoint *ep, uint32_t listener)
 			endpoint_bury(s);
 	}
 	endpoint_reap(ep);
-	TAILQ_REMOVE(&ep->listeners, l, link);
-	mem_free(ep->mem, l, sizeof(*l));
+	listener_free(ep, l);
 }
 
 /* --- sessions of the engine --- */
@@ -382,33 +395,72 @@ input_known(struct endpoint *ep, const struct path *path, uint8_t *d, size_t len
 }
 
 static int
-input_first(struct endpoint *ep, const struct path *path, uint8_t *d, size_t len, uint64_t now)
+input_session(struct endpoint *ep, struct listener *l, const struct path *path, uint8_t *d, size_t len, uint64_t now)
 {
-	struct listener *l = listener_of_sock(ep, path->sock);
+	if (len < SESSION_HEADER_LEN)
+		return KCPSHIM_E_SHORT;
+	switch (d[4]) {
+	case HANDSHAKE_KIND_INIT:
+		return l != NULL ? session_input_init(ep, l, path, d, len, now) : KCPSHIM_E_UNKNOWN;
+	case HANDSHAKE_KIND_ACCEPT:
+	case SESSION_KIND_DATA:
+		return input_known(ep, path, d, len, now);
+	default:
+		return KCPSHIM_E_FORMAT;
+	}
+}
 
-	if (l == NULL)
+/* Any plain session over this path; a live one rather than one that is over. */
+static struct session *
+find_plain(struct endpoint *ep, const struct path *path)
+{
+	struct session *s, *over = NULL;
+	struct hash_node *n;
+
+	for (n = hash_first(&ep->by_path, path_hash(ep, path, 0)); n != NULL; n = hash_next(n)) {
+		s = session_of(n, by_path);
+		if (!s->plain || !same_peer(s, path))
+			continue;
+		if (s->state != SESSION_CLOSED)
+			return s;
+		over = s;
+	}
+	return over;
+}
+
+/* Sessions are told apart by address and conv. Behind a seal the conv shows only when it is opened; all sessions over one
+ * path come from one rule, so that any of them can do it. */
+static int
+input_plain(struct endpoint *ep, struct listener *l, struct session *at_path, const struct path *path,
+    uint8_t *d, size_t len, uint64_t now)
+{
+	struct session *s;
+	uint8_t *plain;
+	int n = seal_open(at_path != NULL ? at_path->rx : l->seal, 0, NULL, 0, d, len, &plain);
+
+	if (n < 0)
+		return n;
+	if ((size_t)n < WIRE_PLAIN_HEADER)
+		return KCPSHIM_E_SHORT;
+	s = endpoint_find_peer(ep, path, bytes_get32(plain));
+	if (s != NULL && s->state != SESSION_CLOSED)
+		return session_input_plain(s, plain, (size_t)n, len, now);
+	if (l == NULL || (at_path != NULL && at_path->listener == 0))
 		return KCPSHIM_E_UNKNOWN;
-	return session_input_init(ep, l, path, d, len, now);
+	return session_accept_plain(ep, l, at_path, path, plain, (size_t)n, len, now);
 }
 
 int
 endpoint_input(struct endpoint *ep, const struct path *path, uint8_t *data, size_t len, uint64_t now)
 {
+	struct listener *l = listener_of_sock(ep, path->sock);
+	struct session *s = ep->nplain > 0 ? find_plain(ep, path) : NULL;
 	int error;
 
-	if (len < SESSION_HEADER_LEN)
-		return KCPSHIM_E_SHORT;
-	switch (data[4]) {
-	case HANDSHAKE_KIND_INIT:
-		error = input_first(ep, path, data, len, now);
-		break;
-	case HANDSHAKE_KIND_ACCEPT:
-	case SESSION_KIND_DATA:
-		error = input_known(ep, path, data, len, now);
-		break;
-	default:
-		error = KCPSHIM_E_FORMAT;
-	}
+	if (s != NULL || (l != NULL && l->config.plain))
+		error = input_plain(ep, l != NULL && l->config.plain ? l : NULL, s, path, data, len, now);
+	else
+		error = input_session(ep, l, path, data, len, now);
 	endpoint_reap(ep);
 	return error;
 }

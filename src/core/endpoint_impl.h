@@ -18,6 +18,7 @@ struct listener {
 	uint32_t handle, sock;
 	uint32_t room;          /* accept queue */
 	uint32_t half_open;
+	struct seal *seal;      /* plain: opens what no session is known for; else NULL */
 	struct session_config config;
 };
 
@@ -33,6 +34,7 @@ struct endpoint {
 	uint64_t clock_offset;  /* wall clock - monotonic, ns; 0: unknown */
 	struct timer_wheel wheel;
 	struct hash by_cid, by_peer, by_path;
+	uint32_t nplain;        /* plain sessions and listeners: none, and no datagram is looked at for them */
 	struct session_list all, due, ready;
 	struct session_list dead;  /* by the link of `due` */
 	struct listener_list listeners;
@@ -40,7 +42,7 @@ struct endpoint {
 
 /* A session in no state yet, in the tables by id and path; NULL without memory. */
 struct session *endpoint_add(struct endpoint *, const struct path *, uint64_t now);
-/* Puts it into the table by (address, the peer's connection id). */
+/* Puts it into the table by (address, the peer's connection id or conv). */
 void endpoint_index_peer(struct session *, uint32_t peer_cid);
 struct session *endpoint_find_cid(struct endpoint *, uint32_t cid);
 struct session *endpoint_find_peer(struct endpoint *, const struct path *, uint32_t peer_cid);

@@ -18,7 +18,6 @@ session_config_default(struct session_config *cfg)
 	cfg->open_empty_push = true;
 	cfg->connect_timeout_us = SESSION_CONNECT_TIMEOUT_US;
 	cfg->user_timeout_us = SESSION_USER_TIMEOUT_US;
-	cfg->idle_timeout_us = SESSION_IDLE_TIMEOUT_US;
 }
 
 enum session_state
@@ -122,6 +121,9 @@ session_send_commit(struct session *s, size_t len, uint64_t now)
 	kcp_send_commit(s->kcp, len, now);
 	s->undrained = true;
 	session_arm_user(s, now);
+	/* Opened without a word from the peer: only now can it be found missing. */
+	if (s->plain && s->unconfirmed && s->clocks[SESSION_CLOCK_GIVEUP] == TIMER_NEVER)
+		s->clocks[SESSION_CLOCK_GIVEUP] = now + SESSION_CONNECT_TIMEOUT_US;
 	endpoint_mark_due(s);
 }
 
@@ -154,20 +156,14 @@ session_recv_eof(const struct session *s)
 	return s->kcp != NULL && kcp_recv_eof(s->kcp);
 }
 
-bool
-session_streaming(const struct session *s)
-{
-	return (s->state == SESSION_ESTABLISHED || s->state == SESSION_LINGERING) && !s->peer_done;
-}
-
 void
 session_shutdown_write(struct session *s, uint64_t now)
 {
 	if (s->sent_fin || s->state > SESSION_ESTABLISHED)
 		return;
 	s->sent_fin = true;
-	if (s->state != SESSION_ESTABLISHED)
-		return; /* sent when it opens */
+	if (s->state != SESSION_ESTABLISHED || s->plain)
+		return; /* sent when it opens; never on the plain wire */
 	kcp_send_fin(s->kcp, now);
 	s->undrained = true;
 	session_arm_user(s, now);
@@ -183,7 +179,7 @@ session_close(struct session *s, bool unread, uint64_t now)
 	}
 	if (s->state != SESSION_ESTABLISHED || s->closed)
 		return;
-	if (unread || kcp_recv_ready(s->kcp) > 0) {
+	if (!s->plain && (unread || kcp_recv_ready(s->kcp) > 0)) {
 		session_end(s, KCPSHIM_E_RESET, true, now);
 		return;
 	}
@@ -212,15 +208,6 @@ void
 session_set_timeouts(struct session *s, uint64_t user_timeout_us, uint64_t keep_idle_us, uint64_t keep_interval_us,
     uint32_t keep_count, uint64_t now)
 {
-	struct session_config *cfg = s->opening != NULL ? &s->opening->config : NULL;
-
-	if (cfg != NULL) {
-		cfg->user_timeout_us = user_timeout_us;
-		cfg->keep_idle_us = keep_idle_us;
-		cfg->keep_interval_us = keep_interval_us;
-		cfg->keep_count = keep_count;
-		return;
-	}
 	s->user_timeout = user_timeout_us != 0 ? user_timeout_us : SESSION_USER_TIMEOUT_US;
 	s->keep_idle = keep_idle_us;
 	s->keep_interval = keep_interval_us;
@@ -237,86 +224,6 @@ struct kcp *
 session_kcp(struct session *s)
 {
 	return s->kcp;
-}
-
-static uint64_t
-linger_time(const struct session *s)
-{
-	struct kcp_info info = { 0 };
-	uint64_t t;
-
-	if (s->kcp != NULL)
-		kcp_get_info(s->kcp, &info);
-	t = SESSION_LINGER_RTOS * info.rto_us;
-	if (t < SESSION_LINGER_MIN_US)
-		t = SESSION_LINGER_MIN_US;
-	return t < SESSION_LINGER_MAX_US ? t : SESSION_LINGER_MAX_US;
-}
-
-static void
-stop_clocks(struct session *s)
-{
-	unsigned i;
-
-	for (i = 0; i < SESSION_CLOCK_COUNT; i++)
-		s->clocks[i] = TIMER_NEVER;
-}
-
-void
-session_linger(struct session *s, uint64_t now)
-{
-	stop_clocks(s);
-	s->state = SESSION_LINGERING;
-	s->linger_max = now + SESSION_LINGER_MAX_US;
-	s->clocks[SESSION_CLOCK_END] = now + linger_time(s);
-	s->control |= SESSION_CTL_DONE;
-	session_event(s, SESSION_EV_CLOSED);
-	endpoint_mark_due(s);
-}
-
-void
-session_linger_on(struct session *s, uint64_t now)
-{
-	uint64_t at = now + linger_time(s);
-
-	s->clocks[SESSION_CLOCK_END] = at < s->linger_max ? at : s->linger_max;
-	s->control |= SESSION_CTL_DONE;
-}
-
-void
-session_check_finished(struct session *s, uint64_t now)
-{
-	if (s->state != SESSION_ESTABLISHED || !s->sent_fin || !s->got_fin || !kcp_recv_eof(s->kcp))
-		return;
-	if (s->peer_done) {
-		session_end(s, 0, false, now);
-		/* The peer may leave too. */
-		s->control = SESSION_CTL_DONE;
-		s->clocks[SESSION_CLOCK_END] = now + SESSION_DONE_US;
-	} else if (kcp_send_drained(s->kcp)) {
-		session_linger(s, now);
-	}
-}
-
-void
-session_end(struct session *s, int error, bool rst, uint64_t now)
-{
-	stop_clocks(s);
-	s->state = SESSION_CLOSED;
-	s->error = error;
-	s->control = 0;
-	s->send_hello = false;
-	if (rst && s->tx != NULL) {
-		s->rst_sent = true;
-		s->control = SESSION_CTL_RST;
-		s->rst_left = SESSION_RST_REPEATS;
-		s->retry = (uint32_t)session_rtt(s);
-		s->clocks[SESSION_CLOCK_RST] = now + s->retry;
-		s->clocks[SESSION_CLOCK_END] = now + linger_time(s);
-	}
-	session_opening_free(s);
-	session_event(s, SESSION_EV_CLOSED | SESSION_EV_READABLE);
-	endpoint_mark_due(s);
 }
 
 uint64_t
@@ -344,7 +251,9 @@ session_output(struct session *s, uint8_t *buf, size_t cap, uint64_t now)
 	session_run_clocks(s, now);
 	if (s->dead)
 		return 0;
-	if (s->state == SESSION_CONNECTING || s->state == SESSION_ACCEPTING)
+	if (s->plain)
+		len = session_output_plain(s, buf, cap, now);
+	else if (s->state == SESSION_CONNECTING || s->state == SESSION_ACCEPTING)
 		len = session_output_hello(s, buf, cap, now);
 	else
 		len = session_output_data(s, buf, cap, now);
@@ -361,7 +270,7 @@ apply_mtu(struct session *s, uint32_t mtu, uint64_t now)
 	s->mtu = mtu;
 	if (s->kcp == NULL)
 		return;
-	kcp_set_mtu(s->kcp, (uint32_t)seal_room(s->tx, mtu - SESSION_HEADER_LEN), now);
+	kcp_set_mtu(s->kcp, (uint32_t)seal_room(s->tx, s->plain ? mtu : mtu - SESSION_HEADER_LEN), now);
 	endpoint_mark_due(s);
 }
 

@@ -43,7 +43,7 @@ struct session_config {
 	bool open_empty_push;        /* plain: send an empty PUSH at connect */
 	uint64_t connect_timeout_us; /* 0: default 127 s, as Linux tcp_syn_retries=6 */
 	uint64_t user_timeout_us;    /* unacknowledged data without any answer; 0: default 600 s */
-	uint64_t idle_timeout_us;    /* plain: silence that ends the session, default 600 s; session mode: 0 = never */
+	uint64_t idle_timeout_us;    /* silence that ends the session; 0: never (aiokcp: 600 s) */
 	uint64_t keep_idle_us, keep_interval_us; /* keepalive; keep_idle_us == 0: off */
 	uint32_t keep_count;
 };

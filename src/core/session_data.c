@@ -125,11 +125,13 @@ session_progress(struct session *s, uint64_t now)
 {
 	size_t ready = kcp_recv_ready(s->kcp);
 
-	if (s->closed && ready > 0 && s->state == SESSION_ESTABLISHED) {
+	if (s->plain)
+		session_progress_plain(s, now);
+	else if (s->closed && ready > 0 && s->state == SESSION_ESTABLISHED) {
 		session_end(s, KCPSHIM_E_RESET, true, now);
 		return;
 	}
-	if (ready > s->ready_seen) {
+	if (ready > s->ready_seen && !s->closed) {
 		s->ready_seen = ready;
 		session_event(s, SESSION_EV_READABLE);
 	}
@@ -146,7 +148,7 @@ session_progress(struct session *s, uint64_t now)
 		session_event(s, SESSION_EV_DRAINED);
 	}
 	session_check_finished(s, now);
-	if (s->closed && s->state == SESSION_ESTABLISHED && !s->got_fin && !s->undrained && s->clocks[SESSION_CLOCK_END] == TIMER_NEVER)
+	if (s->closed && !s->plain && s->state == SESSION_ESTABLISHED && !s->got_fin && !s->undrained && s->clocks[SESSION_CLOCK_END] == TIMER_NEVER)
 		s->clocks[SESSION_CLOCK_END] = now + SESSION_ORPHAN_US;
 }
 
@@ -180,8 +182,6 @@ session_output_data(struct session *s, uint8_t *buf, size_t cap, uint64_t now)
 	size_t room;
 	int n;
 
-	if (cap > s->mtu)
-		cap = s->mtu;
 	if (s->tx == NULL || cap <= SESSION_HEADER_LEN)
 		return 0;
 	room = seal_room(s->tx, cap - SESSION_HEADER_LEN);

@@ -1,7 +1,8 @@
 /* session_impl: what a session consists of, for session*.c and endpoint*.c only.
  *
  * session_open: from the first flight to an open session.  session_data: sealed datagrams in and out, frames.
- * session_live: keepalive, timeouts, ICMP, lingering.  session: the calls of session.h.
+ * session_plain: both for the plain wire.  session_live: keepalive, timeouts, ICMP.  session_end: closing, lingering, reset.
+ * session: the calls of session.h.
  */
 #ifndef KCPSHIM_SESSION_IMPL_H
 #define KCPSHIM_SESSION_IMPL_H
@@ -36,6 +37,7 @@ struct listener;
 #define SESSION_LINGER_MIN_US UINT64_C(3000000)
 #define SESSION_LINGER_MAX_US UINT64_C(10000000)
 #define SESSION_DONE_US UINT64_C(1000)             /* a released session stays this long to send its last word */
+#define SESSION_RST_US UINT64_C(3000000)           /* a session that was reset answers with RST this long */
 #define SESSION_RST_REPEATS 3u
 #define SESSION_PROBES 3u                          /* refused in a row before an ICMP error is believed */
 
@@ -59,6 +61,7 @@ enum session_clock {
 	SESSION_CLOCK_GIVEUP,  /* not open, or not confirmed, by then: ends */
 	SESSION_CLOCK_KEEP,    /* keepalive */
 	SESSION_CLOCK_USER,    /* unacknowledged data */
+	SESSION_CLOCK_IDLE,    /* silence */
 	SESSION_CLOCK_PROBE,   /* next probe after an ICMP error */
 	SESSION_CLOCK_RST,     /* RST again */
 	SESSION_CLOCK_END,     /* lingering or orphaned for long enough */
@@ -102,7 +105,7 @@ struct session {
 	bool released : 1;             /* the engine gave it back; only a RST keeps it */
 	bool plain : 1;
 	bool send_hello : 1;           /* opening->datagram is to be sent now */
-	bool unconfirmed : 1;          /* client: no datagram from the server since its ACCEPT */
+	bool unconfirmed : 1;          /* client: no datagram from the server since its ACCEPT (plain: ever) */
 	bool rst_sent : 1;             /* ended with RST: what the peer still sends is answered with another */
 	bool sent_fin : 1, got_fin : 1;
 	bool peer_done : 1;            /* the peer has everything and needs no answer */
@@ -123,7 +126,7 @@ struct session {
 	uint64_t opened_at, received_at;       /* received_at: newest datagram that verified */
 	uint64_t icmp_at;                      /* start of the present series of probes */
 	uint64_t linger_max;                   /* LINGERING: CLOSED by then, whatever the peer repeats */
-	uint64_t user_timeout, keep_idle, keep_interval;
+	uint64_t user_timeout, idle_timeout, keep_idle, keep_interval;
 	uint32_t keep_count;
 	uint32_t retry;                        /* us; present interval of proofs or of RSTs */
 
@@ -141,6 +144,25 @@ int session_input_accept(struct session *, const uint8_t *d, size_t len, uint64_
 int session_prove(struct session *, uint64_t now);
 void session_opening_free(struct session *);
 size_t session_output_hello(struct session *, uint8_t *buf, size_t cap, uint64_t now);
+
+/* Takes over what stays in force after the opening: timeouts. */
+void session_apply_config(struct session *, const struct session_config *);
+uint64_t session_connect_timeout(const struct session_config *);
+/* Both ends: everything agreed upon is in place, the stream can start. */
+void session_established(struct session *, uint64_t now);
+
+/* --- session_plain.c --- */
+/* What protects the datagrams of a plain rule; NULL: no memory, or the rule lacks its key or plugin. */
+struct seal *session_plain_seal(struct mem *, const struct session_config *);
+int session_connect_plain(struct session *, const struct session_config *, uint64_t now);
+/* A datagram, opened, of a conv that is not known at `path`; `old`: the server's session there, or NULL. `wire_len`: as received. */
+int session_accept_plain(struct endpoint *, struct listener *, struct session *old, const struct path *path,
+    const uint8_t *plain, size_t len, size_t wire_len, uint64_t now);
+/* A datagram, opened, of this session's conv. */
+int session_input_plain(struct session *, const uint8_t *plain, size_t len, size_t wire_len, uint64_t now);
+size_t session_output_plain(struct session *, uint8_t *buf, size_t cap, uint64_t now);
+/* A closed session goes on until everything is delivered. */
+void session_progress_plain(struct session *, uint64_t now);
 
 /* --- session_data.c --- */
 int session_input_data(struct session *, uint8_t *d, size_t len, uint64_t now);

@@ -41,7 +41,7 @@ session_ping(struct session *s, uint64_t now)
 {
 	s->ping_token = random_u64(&s->endpoint->random);
 	s->control |= SESSION_CTL_PING;
-	if (s->unconfirmed) {
+	if (s->unconfirmed && !s->plain) {
 		s->clocks[SESSION_CLOCK_OPEN] = now + s->retry;
 		s->retry = s->retry < PROOF_RETRY_MAX_US / 2 ? s->retry * 2 : PROOF_RETRY_MAX_US;
 	}
@@ -118,6 +118,17 @@ clock_user(struct session *s, uint64_t now)
 		s->clocks[SESSION_CLOCK_USER] = since + s->user_timeout;
 }
 
+static void
+clock_idle(struct session *s, uint64_t now)
+{
+	if (s->state != SESSION_ESTABLISHED || s->peer_done || s->idle_timeout == 0)
+		return;
+	if (now >= s->received_at + s->idle_timeout)
+		session_end(s, KCPSHIM_E_TIMEDOUT, true, now);
+	else
+		s->clocks[SESSION_CLOCK_IDLE] = s->received_at + s->idle_timeout;
+}
+
 /* A live peer answers the first probe within an RTT, so a series that lasts one without an answer means that none is there;
  * an attacker who forges ICMP errors cannot suppress that answer. */
 static bool
@@ -183,7 +194,11 @@ session_icmp(struct session *s, int error, uint64_t now)
 		if (s->peer_done)
 			break;
 		/* An unreachable host or network may come back; only the port tells that the program is gone. */
-		if (error == KCPSHIM_E_REFUSED)
+		if (error != KCPSHIM_E_REFUSED)
+			break;
+		if (s->plain && s->unconfirmed)
+			session_end(s, error, false, now);
+		else
 			icmp_established(s, now);
 		break;
 	case SESSION_LINGERING:
@@ -222,6 +237,7 @@ static void (*const clock_handlers[SESSION_CLOCK_COUNT])(struct session *, uint6
 	[SESSION_CLOCK_GIVEUP] = clock_giveup,
 	[SESSION_CLOCK_KEEP] = clock_keep,
 	[SESSION_CLOCK_USER] = clock_user,
+	[SESSION_CLOCK_IDLE] = clock_idle,
 	[SESSION_CLOCK_PROBE] = clock_probe,
 	[SESSION_CLOCK_RST] = clock_rst,
 	[SESSION_CLOCK_END] = clock_end,

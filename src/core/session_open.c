@@ -25,6 +25,7 @@ opening_new(struct session *s, const struct session_config *cfg)
 	if (s->opening == NULL)
 		return KCPSHIM_E_NOMEM;
 	s->opening->config = *cfg;
+	session_apply_config(s, cfg);
 	return 0;
 }
 
@@ -38,12 +39,30 @@ session_opening_free(struct session *s)
 	s->opening = NULL;
 }
 
+void
+session_apply_config(struct session *s, const struct session_config *cfg)
+{
+	s->user_timeout = cfg->user_timeout_us != 0 ? cfg->user_timeout_us : SESSION_USER_TIMEOUT_US;
+	s->idle_timeout = cfg->idle_timeout_us;
+	s->keep_idle = cfg->keep_idle_us;
+	s->keep_interval = cfg->keep_interval_us;
+	s->keep_count = cfg->keep_count;
+}
+
+uint64_t
+session_connect_timeout(const struct session_config *cfg)
+{
+	return cfg->connect_timeout_us != 0 ? cfg->connect_timeout_us : SESSION_CONNECT_TIMEOUT_US;
+}
+
 int
 session_connect(struct session *s, const struct session_config *cfg, uint64_t now)
 {
 	struct handshake_params params;
 	struct session_opening *o;
 
+	if (cfg->plain)
+		return session_connect_plain(s, cfg, now);
 	if (opening_new(s, cfg) != 0)
 		return KCPSHIM_E_NOMEM;
 	o = s->opening;
@@ -54,7 +73,7 @@ session_connect(struct session *s, const struct session_config *cfg, uint64_t no
 	o->interval = SESSION_INIT_RETRY_US;
 	s->state = SESSION_CONNECTING;
 	s->send_hello = true;
-	s->clocks[SESSION_CLOCK_GIVEUP] = now + (cfg->connect_timeout_us != 0 ? cfg->connect_timeout_us : SESSION_CONNECT_TIMEOUT_US);
+	s->clocks[SESSION_CLOCK_GIVEUP] = now + session_connect_timeout(cfg);
 	endpoint_mark_due(s);
 	return 0;
 }
@@ -94,23 +113,17 @@ static int
 open_kcp(struct session *s, uint64_t now)
 {
 	const struct session_config *cfg = &s->opening->config;
-	struct wire_frame window = { .type = WIRE_WINS, .wnd = s->opening->peer.rcv_wnd };
 	struct kcp_config kc = cfg->kcp;
 
 	s->mtu = agreed_mtu(cfg, &s->opening->peer);
 	kc.codec = WIRE_SESSION;
 	kc.conv = 0;
+	kc.rmt_wnd = s->opening->peer.rcv_wnd;
 	kc.mtu = (uint32_t)seal_room(s->tx, s->mtu - SESSION_HEADER_LEN);
 	if (cfg->cc != KCP_CC_AUTO)
 		kc.cc = cfg->cc;
 	s->kcp = kcp_new(s->endpoint->mem, &kc, now);
-	if (s->kcp == NULL)
-		return KCPSHIM_E_NOMEM;
-	if (window.wnd != 0) {
-		kcp_input(s->kcp, &window, now);
-		kcp_input_done(s->kcp, now);
-	}
-	return 0;
+	return s->kcp != NULL ? 0 : KCPSHIM_E_NOMEM;
 }
 
 static int
@@ -129,21 +142,16 @@ open_seals(struct session *s)
 	return KCPSHIM_E_NOMEM;
 }
 
-/* Both ends: everything agreed upon is in place, the stream can start. */
-static void
-established(struct session *s, uint64_t now)
+void
+session_established(struct session *s, uint64_t now)
 {
-	const struct session_config *cfg = &s->opening->config;
-
-	s->user_timeout = cfg->user_timeout_us != 0 ? cfg->user_timeout_us : SESSION_USER_TIMEOUT_US;
-	s->keep_idle = cfg->keep_idle_us;
-	s->keep_interval = cfg->keep_interval_us;
-	s->keep_count = cfg->keep_count;
 	s->state = SESSION_ESTABLISHED;
 	s->opened_at = now;
 	s->received_at = now;
 	session_opening_free(s);
 	session_arm_keepalive(s, now);
+	if (s->idle_timeout != 0)
+		s->clocks[SESSION_CLOCK_IDLE] = now + s->idle_timeout;
 	session_event(s, SESSION_EV_OPENED | SESSION_EV_WRITABLE);
 	if (s->sent_fin) {
 		s->sent_fin = false;
@@ -186,7 +194,7 @@ session_input_accept(struct session *s, const uint8_t *d, size_t len, uint64_t n
 	s->unconfirmed = true;
 	s->retry = proof_retry(2 * (now - o->first_sent));
 	session_ping(s, now);
-	established(s, now);
+	session_established(s, now);
 	return 0;
 }
 
@@ -270,6 +278,6 @@ session_prove(struct session *s, uint64_t now)
 	s->clocks[SESSION_CLOCK_GIVEUP] = TIMER_NEVER;
 	s->send_hello = false;
 	s->visible = true;
-	established(s, now);
+	session_established(s, now);
 	return 0;
 }
