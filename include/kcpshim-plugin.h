@@ -31,7 +31,7 @@ struct kcpshim_plugin {
 	uint32_t reserved;  /* 0 */
 
 	/* A context from the bytes of the key (KCPSHIM_KEY or the key file, as given; key_len may be 0) and of the salt.
-	 * NULL: refused; then err[0..errlen) holds one line that says why. Called once per session. */
+	 * NULL: refused; then err[0..errlen) holds one line that says why. Called at least once per session. */
 	void *(*context_new)(const uint8_t *key, size_t key_len, const uint8_t *salt, size_t salt_len, char *err, size_t errlen);
 	/* Wipes and frees a context. NULL is never passed. */
 	void (*context_free)(void *context);
