@@ -11,7 +11,7 @@
 /* What the sessions of this version can do. Where one is 0 the configuration refuses what asks for it, and the manual says so:
  * nobody must believe that a key protects, or that another implementation understands, what is sent. */
 #define CONFIG_HAS_SEALING 0         /* wire=session: keys, crypto=aead and plugins */
-#define CONFIG_HAS_PLAIN 0           /* wire=plain, and with it crypto=aes-cbc */
+#define CONFIG_HAS_PLAIN 1           /* wire=plain, and with it crypto=aes-cbc */
 
 /* What a file that is not there means. */
 enum config_missing {
