@@ -278,12 +278,14 @@ relay_make_pair(struct loop *l, struct conn *c, bool pending, int *app_fd)
 {
 	struct sockaddr_un un;
 	struct stat st;
-	int sv[2], error;
+	int sv[2], on = 1, error;
 	socklen_t len;
 
 	if (fdroom_socketpair(SOCK_STREAM, sv) != 0)
 		return errno;
 	c->src.fd = sv[0];
+	/* There is no urgent pointer on our wire: such a byte travels in line, and must not be stepped over here. */
+	(void)setsockopt(sv[0], SOL_SOCKET, SO_OOBINLINE, &on, sizeof(on));
 	len = ident_format(&c->ident, &un);
 	if (bind(sv[0], (struct sockaddr *)&un, len) != 0 || fcntl(sv[0], F_SETFL, O_NONBLOCK) != 0 || fstat(sv[1], &st) != 0)
 		error = errno;

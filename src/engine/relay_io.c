@@ -42,8 +42,8 @@ relay_drop_filler(struct conn *c)
 }
 
 /* Reads `take` new bytes of `avail` into the reserved places. See relay.h for the stash. Returns bytes that are now part of the stream,
- * 0 when nothing came after all. */
-static size_t
+ * -1 when there was nothing to read after all. */
+static ssize_t
 relay_take(struct conn *c, struct iovec *iov, int n, size_t take, size_t avail)
 {
 	bool keep = take == avail;
@@ -60,18 +60,18 @@ relay_take(struct conn *c, struct iovec *iov, int n, size_t take, size_t avail)
 		ssize_t r = recvmsg(c->src.fd, &m, MSG_DONTWAIT);
 
 		if (r <= 0)
-			return 0;
+			return -1;
 		got = (size_t)r - pre;
 		if ((size_t)r < want || !keep) {
 			c->stashed = false;
-			return got;
+			return (ssize_t)got;
 		}
 	}
 	c->stashed = false;
 	if (recv(c->src.fd, tail, 1, MSG_PEEK | MSG_DONTWAIT) != 1)
-		return got;
+		return (ssize_t)got;
 	c->stashed = true;
-	return got + 1;
+	return (ssize_t)got + 1;
 }
 
 /* The program ended its writing, or closed. */
@@ -93,7 +93,8 @@ relay_read(struct loop *l, struct conn *c)
 
 	while (c->readable && moved < RELAY_BUDGET) {
 		struct iovec iov[RELAY_IOV + 1];
-		size_t avail, take = 0, got;
+		size_t avail, take = 0;
+		ssize_t got;
 		int queued = 0, n;
 
 		if (ioctl(c->src.fd, SIOCINQ, &queued) != 0 || queued < (c->stashed ? 1 : 0))
@@ -110,10 +111,13 @@ relay_read(struct loop *l, struct conn *c)
 			return false; /* SESSION_EV_WRITABLE marks it again */
 		for (int i = 1; i <= n; i++)
 			take += iov[i].iov_len;
-		if ((got = relay_take(c, iov, n, take, avail)) == 0)
+		if ((got = relay_take(c, iov, n, take, avail)) < 0) {
+			c->readable = false;
 			return false;
-		session_send_commit(c->session, got, l->now);
-		moved += got;
+		}
+		if (got > 0)
+			session_send_commit(c->session, (size_t)got, l->now);
+		moved += (size_t)got;
 	}
 	return c->readable;
 }
