@@ -71,7 +71,7 @@ bulk(const struct path *p, const struct sender *s, uint64_t seed, uint64_t secon
 {
 	struct simflow f;
 	struct simnet n;
-	struct kcp_info i = { 0 };
+	struct kcp_info i = { 0 }, r;
 	double goodput, reach, necessary, head = s->codec == WIRE_SESSION ? 11 : 24;
 
 	set_up(&f, s);
@@ -83,9 +83,11 @@ bulk(const struct path *p, const struct sender *s, uint64_t seed, uint64_t secon
 	necessary = (double)f.bytes * (MTU + SIMLINK_OVERHEAD) / (MTU - head) / (1 - p->loss);
 	if (f.tx != NULL)
 		kcp_get_info(f.tx, &i);
-	printf("  %-27s %8.2f Mbit/s %5.1f%%  bytes %5.3fx  spurious %6.3f%%  queue drops %6llu  rtt %5.1f ms\n", s->name, goodput * 8e-6,
+	kcp_get_info(f.rx, &r);
+	printf("  %-27s %8.2f Mbit/s %5.1f%%  bytes %5.3fx  spurious %6.3f%% dup %6.3f%%  queue drops %6llu  rtt %5.1f ms\n", s->name, goodput * 8e-6,
 	    100 * goodput / reach, (double)f.wire_bytes / necessary,
-	    i.segments_sent > 0 ? 100.0 * (double)i.spurious / (double)i.segments_sent : 0.0, (unsigned long long)n.ab.queue_drops,
+	    i.segments_sent > 0 ? 100.0 * (double)i.spurious / (double)i.segments_sent : 0.0, 100.0 * (double)r.duplicates / (double)r.segments_received,
+	    (unsigned long long)n.ab.queue_drops,
 	    f.rtt_n > 0 ? (double)f.rtt_sum / (double)f.rtt_n / 1000 : 0.0);
 	simnet_dispose(&n);
 }

@@ -226,18 +226,32 @@ check_readable(struct peer *p, const struct json *messages, int id)
 	}
 }
 
-static void
-check_state(struct peer *p, const struct json *ikcp, const struct json *before, const struct said *s, int id)
+static bool
+waits(const struct json *setup, uint32_t sn)
 {
+	const struct json *w = json_need(setup, "waiting_sn")->child;
+
+	while (w != NULL && json_u32(w) != sn)
+		w = w->next;
+	return w != NULL;
+}
+
+static void
+check_state(struct peer *p, const struct json *ikcp, const struct json *setup, const struct said *s, int id)
+{
+	const struct json *before = json_need(setup, "state");
 	const struct json *changed = json_need(ikcp, "changed"), *c;
 	const struct json *acks = json_need(ikcp, "acks_due");
 	struct kcp_info info;
 	unsigned i = 0;
 
 	kcp_get_info(p->k, &info);
-	ck_assert_msg(s->nacks == json_length(acks), "case %d: %u acks", id, s->nacks);
+	ck_assert_msg(s->nacks >= json_length(acks), "case %d: %u acks", id, s->nacks);
 	for (const struct json *a = acks->child; a != NULL; a = a->next, i++)
 		ck_assert_msg(s->acks[i][0] == json_u32(json_at(a, 0)) && s->acks[i][1] == json_u32(json_at(a, 1)), "case %d: ack %u", id, i);
+	/* Ours may go on with what it said before the datagram and una does not cover. */
+	for (; i < s->nacks; i++)
+		ck_assert_msg(waits(setup, s->acks[i][0]), "case %d: acknowledged %u", id, s->acks[i][0]);
 	ck_assert_msg(s->wins == (json_need(ikcp, "wins_due")->number != 0), "case %d: wins", id);
 	c = json_get(changed, "rcv_nxt");
 	ck_assert_msg(s->una == json_u32(c != NULL ? json_at(c, 1) : json_need(before, "rcv_nxt")), "case %d: una %u", id, s->una);
@@ -277,7 +291,7 @@ START_TEST(single_datagrams)
 		peer_flush(&p, &s);
 		/* The one difference on purpose: ikcp believes a una beyond all it ever sent. */
 		if (strcmp(json_need(c, "name")->string, "una 6, more than was sent") != 0)
-			check_state(&p, ikcp, json_need(setup, "state"), &s, id);
+			check_state(&p, ikcp, setup, &s, id);
 		peer_read(&p);
 		if (strcmp(json_need(c, "setup")->string, "rxfull") == 0)
 			memmove(p.bytes, p.bytes + 128, p.nbytes -= 128);

@@ -3,7 +3,7 @@
 
 #include <string.h>
 
-#define CC_INITIAL_WINDOW 10u           /* datagrams, RFC 6928 */
+#define CC_INITIAL_WINDOW 32u           /* datagrams: IKCP_WND_SND, paced over a round trip */
 #define CC_RTT_UNKNOWN_US 100000u       /* assumed until a sample exists */
 #define CC_MIN_WINDOW 2u
 #define CC_MIN_RATE 2000u               /* bytes/s: a datagram of 1400 bytes in 0.7 s */

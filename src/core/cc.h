@@ -54,6 +54,7 @@ struct cc_bbr {
 	uint64_t phase_at;
 	uint64_t epoch_at, epoch_acked;      /* of the aggregation estimate */
 	uint64_t round_lost, round_acked, round_rtt;
+	uint64_t base_lost, base_acked;
 	uint32_t base_loss;        /* per 65536: what is lost while there is no queue */
 	uint64_t inflight_hi;      /* UINT64_MAX: no limit known */
 };

@@ -10,11 +10,15 @@
 #define STARTUP_GAIN 709u                 /* 4 ln 2 = 2.77 */
 #define DRAIN_GAIN 89u
 #define CWND_GAIN 512u
+#define PACING_MARGIN 253u                /* 1% below the estimate, so that a queue does not stay */
+#define DRAIN_ROUNDS 4u
 #define MIN_RTT_WINDOW_US 10000000u
 #define PROBE_RTT_US 200000u
 #define FULL_ROUNDS 3u
 #define MIN_WINDOW 4u
 #define LOSS_EXCESS (65536u * 2u / 100u)  /* above what the path loses anyway (BBRLossThresh) */
+#define BASE_SAMPLE 64u                   /* datagrams in one sample of the path's own loss */
+#define BASE_LOSS_MAX (65536u * 15u / 100u)
 #define BETA 218u                         /* 0.85: what remains of the window at a congestive loss */
 #define APP_FLOOR_WINDOW 10u              /* an idle writer's flow may always send this much a round trip */
 
@@ -142,6 +146,24 @@ update_min_rtt(struct cc_bbr *b, const struct cc_ack *a)
 	}
 }
 
+/* What is found lost in the phase after the slow one was sent in the slow one, when neither a queue nor a policer had a reason to drop. */
+static void
+learn_base_loss(struct cc *c, const struct cc_ack *a)
+{
+	struct cc_bbr *b = &c->bbr;
+	uint64_t total;
+
+	if (b->state != BBR_PROBE_BW || b->phase != 2)
+		return;
+	b->base_lost += a->lost;
+	b->base_acked += a->acked;
+	total = b->base_lost + b->base_acked;
+	if (total < (uint64_t)BASE_SAMPLE * c->mss)
+		return;
+	b->base_loss = (uint32_t)((3u * b->base_loss + b->base_lost * 65536u / total) / 4u);
+	b->base_lost = b->base_acked = 0;
+}
+
 /* Loss says something about the sender's rate only when more is lost than without a queue, and a queue is there. */
 static void
 judge_loss(struct cc *c, const struct cc_ack *a, bool round)
@@ -150,6 +172,7 @@ judge_loss(struct cc *c, const struct cc_ack *a, bool round)
 	uint64_t total, rate;
 	bool queue;
 
+	learn_base_loss(c, a);
 	b->round_lost += a->lost;
 	b->round_acked += a->acked;
 	if (a->rtt != 0 && (b->round_rtt == 0 || a->rtt < b->round_rtt))
@@ -160,8 +183,6 @@ judge_loss(struct cc *c, const struct cc_ack *a, bool round)
 	rate = total > 0 ? b->round_lost * 65536u / total : 0;
 	queue = b->round_rtt > b->min_rtt + max64(b->min_rtt / 10, 1000);
 	b->congested = queue && rate > LOSS_EXCESS + b->base_loss + b->base_loss / 2;
-	if (!queue && total >= 8u * c->mss)
-		b->base_loss = (uint32_t)((7u * b->base_loss + rate) / 8u);
 	b->round_lost = b->round_acked = b->round_rtt = 0;
 	if (b->congested)
 		b->inflight_hi = max64(min64(b->inflight_hi, a->inflight + a->lost) * BETA / GAIN, bdp(b));
@@ -203,7 +224,7 @@ advance_phase(struct cc_bbr *b, const struct cc_ack *a)
 	if (cycle[b->phase] > GAIN)
 		next = elapsed && (a->lost > 0 || b->congested || a->inflight >= bdp(b) * cycle[b->phase] / GAIN);
 	else if (cycle[b->phase] < GAIN)
-		next = elapsed || a->inflight <= bdp(b);
+		next = a->inflight <= bdp(b) || a->now - b->phase_at > DRAIN_ROUNDS * b->min_rtt;
 	if (!next)
 		return;
 	b->phase = (uint8_t)((b->phase + 1) % PHASES);
@@ -271,8 +292,10 @@ static void
 set_pacing(struct cc *c, const struct cc_ack *a)
 {
 	struct cc_bbr *b = &c->bbr;
-	uint64_t rate = b->bw.value[0] * pacing_gain(b) / GAIN, floor;
+	uint64_t rate = b->bw.value[0] * PACING_MARGIN / GAIN * pacing_gain(b) / GAIN, floor;
 
+	/* The estimate is what arrives; what the path loses by itself has to be sent on top. */
+	rate = rate * 65536u / (65536u - min64(b->base_loss, BASE_LOSS_MAX));
 	/* Before the pipe was full once, a low estimate is the writer's, not the path's. */
 	if (b->full || rate > c->pacing_rate)
 		c->pacing_rate = rate;

@@ -61,11 +61,12 @@ kcp_new(struct mem *m, const struct kcp_config *cfg, uint64_t now)
 	k->mss = mss_of(k, k->cfg.mtu);
 	k->rmt_wnd = k->rmt_wnd_max = cfg->rmt_wnd != 0 ? clamp_wnd(cfg->rmt_wnd) : KCP_PLAIN_RMT_WND;
 	k->adv_edge = k->cfg.rcv_wnd;
-	k->ack_at = k->probe_at = k->wins_at = k->rack_deadline = KCP_NEVER;
+	k->tail_at = k->ack_at = k->probe_at = k->wins_at = k->rack_deadline = KCP_NEVER;
 	k->stat.last_progress = now;
 	rtt_init(&k->rtt, cfg->nodelay ? KCP_RTO_NODELAY_US : KCP_RTO_MIN_US);
 	cc_init(&k->cc, cfg->cc, k->cfg.mtu + KCP_UDP_OVERHEAD, cfg->rate);
 	apply_windows(k);
+	k->pace_rate = k->cc.pacing_rate;
 	kcp_ack_reset(k);
 	return k;
 }
@@ -176,7 +177,13 @@ kcp_get_info(const struct kcp *k, struct kcp_info *i)
 {
 	uint64_t cwnd = k->cc.cwnd / k->cc.mss;
 
-	*i = k->stat;
+	*i = (struct kcp_info){
+		.delivery_rate = k->stat.delivery_rate, .last_progress = k->stat.last_progress,
+		.segments_sent = k->stat.segments_sent, .segments_received = k->stat.segments_received,
+		.retransmits = k->stat.retransmits, .spurious = k->stat.spurious,
+		.duplicates = k->stat.duplicates, .redundant = k->stat.redundant,
+		.bytes_sent = k->stat.bytes_sent, .bytes_acked = k->stat.bytes_acked, .bytes_received = k->stat.bytes_received,
+	};
 	i->srtt_us = k->rtt.srtt;
 	i->rttvar_us = k->rtt.rttvar;
 	i->min_rtt_us = k->rtt.min == UINT64_MAX ? 0 : k->rtt.min;

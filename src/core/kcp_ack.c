@@ -35,23 +35,26 @@ seg_acked(struct kcp *k, uint32_t sn, bool has_echo, uint32_t echo, uint64_t now
 	uint32_t bytes = seg_bytes(k, s);
 	bool spurious = (s->flags & SEG_RTX) != 0 && has_echo && seq_before(echo, s->rtx_ts);
 
+	kcp_loss_arrived(k, sn, spurious || s->state == SEG_LOST, now);
 	if (s->state == SEG_SENT) {
 		kcp_list_remove(k, &k->sent, sn);
 		k->inflight -= bytes;
 	} else {
 		kcp_list_remove(k, &k->lost, sn);
-		spurious = true;
 	}
 	/* How long an acknowledgement may take, whatever the echo of the newest datagram says. */
 	if (s->xmit == 1 && s->copies == 0 && now - s->sent_at > k->rtt_max)
 		k->rtt_max = now - s->sent_at;
+	if (s->xmit > 1 || (s->copies > 0 && has_echo))
+		kcp_tail_judge(k, s->xmit > 1 || !seq_before(echo, (uint32_t)s->sent_at));
+	else
+		kcp_tail_judge(k, false);
 	k->delivered += bytes;
 	k->delivered_at = now;
 	k->ack.acked += bytes;
 	k->stat.bytes_acked += s->len;
 	k->snd_bytes -= s->len;
 	sample_rate(k, s);
-	kcp_loss_arrived(k, sn, spurious, now);
 	if (s->flags & SEG_FIN)
 		k->fin_acked = true;
 	mem_free(k->mem, s->data, s->cap);

@@ -14,6 +14,7 @@
 #define KCP_RING_MIN 8u
 #define KCP_RANGES_MAX 8192u            /* islands beyond rcv_nxt; more are refused and come again */
 #define KCP_ACKS_MAX 4096u              /* plain: acknowledgements that wait to be sent */
+#define KCP_ACK_REPEATS 2u              /* plain: acknowledgements behind a hole are said so often again */
 #define KCP_UDP_OVERHEAD 28u            /* IPv4 and UDP headers, counted in rates */
 #define KCP_THIN_SEGMENTS 8u            /* flows with no more in flight use a timer per segment */
 #define KCP_THIN_SLACK_US 5000u
@@ -64,6 +65,14 @@ struct ack_item {
 	uint32_t sn, ts;
 };
 
+/* As in struct kcp_info. */
+struct kcp_counters {
+	uint64_t delivery_rate, last_progress;
+	uint64_t segments_sent, segments_received;
+	uint64_t retransmits, spurious, duplicates, redundant;
+	uint64_t bytes_sent, bytes_acked, bytes_received;
+};
+
 struct kcp {
 	struct mem *mem;
 	struct kcp_config cfg;
@@ -91,7 +100,8 @@ struct kcp {
 	uint32_t probes;
 
 	/* pacing */
-	uint64_t pace_at;         /* when all that was sent has left at the pacing rate */
+	uint64_t pace_rate;       /* bytes/s that pace_at_ns was made with */
+	uint64_t pace_at_ns;      /* when all that was sent has left at the pacing rate, nanoseconds */
 	uint64_t pace_wake;       /* data is held back until then */
 
 	/* loss detection, RFC 8985 */
@@ -108,6 +118,13 @@ struct kcp {
 	bool tlp_due;
 	uint32_t backoff;
 	uint32_t credit;          /* segments that may pass the window and the pacer: timeouts and probes */
+
+	/* thin flows, kcp_tail.c */
+	uint64_t tail_at;             /* when the lone tail is repeated; KCP_NEVER: not */
+	uint64_t new_at;              /* last first transmission */
+	uint64_t gap;                 /* smoothed time between them, us; 0: unknown */
+	uint32_t lossy;               /* share of first transmissions lost lately, per 65536 */
+	uint32_t judged;              /* how many first transmissions that is made of */
 
 	/* rate samples */
 	uint64_t delivered, delivered_at, first_sent;
@@ -135,6 +152,8 @@ struct kcp {
 	/* what to say */
 	struct ack_item *acks;
 	uint32_t nacks, acks_cap, acks_done;
+	struct ack_item said[KCP_ACK_REPEATS];  /* the newest said_n that were sent */
+	uint32_t said_n, said_at;
 	uint64_t ack_at;          /* KCP_NEVER: nothing to acknowledge */
 	uint32_t echo_ts;
 	uint64_t echo_at;
@@ -142,7 +161,7 @@ struct kcp {
 	uint32_t wins_left;
 	uint64_t wins_at;         /* next repeat; KCP_NEVER: none */
 
-	struct kcp_info stat;     /* the counters among its fields */
+	struct kcp_counters stat;
 };
 
 static inline struct snd_seg *
@@ -197,7 +216,17 @@ uint64_t kcp_loss_deadline(const struct kcp *);
 void kcp_loss_arrived(struct kcp *, uint32_t sn, bool spurious, uint64_t now);
 void kcp_loss_mark(struct kcp *, uint32_t sn);
 
+/* kcp_tail.c */
+/* New data was put into a datagram and nothing is left to send: when to repeat it. */
+void kcp_tail_arm(struct kcp *, uint64_t now);
+/* Carries the unacknowledged tail again, as far as it fits. */
+void kcp_tail_carry(struct kcp *, struct wire_writer *, uint64_t now);
+/* Whether the first transmission of a segment arrived. */
+void kcp_tail_judge(struct kcp *, bool lost);
+
 /* kcp_output.c */
+bool kcp_put_seg(struct kcp *, struct wire_writer *, uint32_t sn);
+void kcp_pace_sent(struct kcp *, uint64_t bytes, uint64_t now);
 bool kcp_may_send_new(const struct kcp *);
 /* The pacing rate changed. */
 void kcp_pace_changed(struct kcp *, uint64_t now);

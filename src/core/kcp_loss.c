@@ -21,6 +21,8 @@ reo_wnd(const struct kcp *k, uint64_t now)
 static void
 note_late(struct kcp *k, uint64_t late, uint64_t now)
 {
+	if (late > k->rtt.srtt)
+		late = k->rtt.srtt;
 	if (late >= k->lateness || now - k->lateness_at >= REO_DECAY_US) {
 		k->lateness = late;
 		k->lateness_at = now;
@@ -34,15 +36,20 @@ kcp_loss_arrived(struct kcp *k, uint32_t sn, bool spurious, uint64_t now)
 	uint64_t took = now - s->sent_at;
 
 	if (spurious) {
+		bool first_came = s->state == SEG_SENT;
+
 		k->stat.spurious++;
 		k->lost_undo = true;
-		if (s->flags & SEG_RTX) {
-			/* The first transmission came: it took from before the retransmission until now. */
+		if (first_came) {
+			/* It was given up after the window and needed until now. */
 			note_late(k, took + k->reo_wnd, now);
 			return;
 		}
+		if (took > k->rack_rtt)
+			note_late(k, took - k->rack_rtt, now);
 	}
-	if (s->flags & SEG_RTX && took < k->rtt.min / 2)
+	/* Of several transmissions this may have been an earlier one (RFC 8985 6.2, step 2). */
+	if ((s->xmit > 1 || s->copies > 0) && took < k->rtt.min)
 		return;
 	if (s->sent_at > k->rack_sent_at || (s->sent_at == k->rack_sent_at && seq_after(sn, k->rack_sn))) {
 		k->rack_sent_at = s->sent_at;

@@ -10,7 +10,7 @@
 static uint64_t
 burst_bytes(const struct kcp *k)
 {
-	uint64_t b = k->cc.pacing_rate * BURST_US / 1000000u, least = (uint64_t)BURST_MIN_SEGMENTS * k->cc.mss;
+	uint64_t b = k->pace_rate * BURST_US / 1000000u, least = (uint64_t)BURST_MIN_SEGMENTS * k->cc.mss;
 
 	if (b < least)
 		b = least;
@@ -18,31 +18,38 @@ burst_bytes(const struct kcp *k)
 }
 
 static uint64_t
-pace_us(const struct kcp *k, uint64_t bytes)
+pace_ns(const struct kcp *k, uint64_t bytes)
 {
-	return bytes * 1000000u / k->cc.pacing_rate;
+	return bytes * 1000000000u / k->pace_rate;
 }
 
-static void
-pace_sent(struct kcp *k, uint64_t bytes, uint64_t now)
+/* A burst may leave at once; then the pacer rests until all of it would have left at the rate. */
+void
+kcp_pace_sent(struct kcp *k, uint64_t bytes, uint64_t now)
 {
-	if (k->pace_at < now)
-		k->pace_at = now;
-	k->pace_at += pace_us(k, bytes);
-	if (k->pace_at - now >= pace_us(k, burst_bytes(k)))
-		k->pace_wake = k->pace_at;
+	if (k->pace_at_ns < now * 1000)
+		k->pace_at_ns = now * 1000;
+	k->pace_at_ns += pace_ns(k, bytes);
+	if (k->pace_at_ns - now * 1000 >= pace_ns(k, burst_bytes(k)))
+		k->pace_wake = (k->pace_at_ns + 999) / 1000;
 }
 
+/* What is owed to the pacer is a number of bytes, whatever the rate was then. */
 void
 kcp_pace_changed(struct kcp *k, uint64_t now)
 {
-	uint64_t limit = now + pace_us(k, burst_bytes(k));
+	uint64_t owed;
 
-	/* Debt made at a lower rate is not paid at that rate. */
-	if (k->pace_at > limit)
-		k->pace_at = limit;
-	if (k->pace_wake > k->pace_at)
-		k->pace_wake = k->pace_at;
+	if (k->pace_rate == k->cc.pacing_rate)
+		return;
+	owed = k->pace_at_ns > now * 1000 ? k->pace_at_ns - now * 1000 : 0;
+	owed = (uint64_t)((double)owed * (double)k->pace_rate / (double)k->cc.pacing_rate);
+	k->pace_rate = k->cc.pacing_rate;
+	if (owed > 0) {
+		k->pace_at_ns = now * 1000 + owed;
+		if (k->pace_wake > now)
+			k->pace_wake = (k->pace_at_ns + 999) / 1000;
+	}
 }
 
 /* Segments that the windows still allow beyond snd_nxt. */
@@ -91,8 +98,8 @@ kcp_stamp(const struct kcp *k, struct wire_writer *w, uint64_t now)
 	wire_writer_stamp(w, k->rcv_nxt, kcp_recv_window(k), (uint32_t)now);
 }
 
-static bool
-put_seg(struct kcp *k, struct wire_writer *w, uint32_t sn)
+bool
+kcp_put_seg(struct kcp *k, struct wire_writer *w, uint32_t sn)
 {
 	const struct snd_seg *s = snd_at(k, sn);
 	struct wire_frame f;
@@ -125,7 +132,7 @@ count_sent(struct kcp *k, uint32_t sn, uint64_t now)
 		s->xmit++;
 	kcp_list_append(k, &k->sent, sn);
 	k->inflight += bytes;
-	pace_sent(k, bytes, now);
+	kcp_pace_sent(k, bytes, now);
 	if (k->credit > 0)
 		k->credit--;
 }
@@ -146,11 +153,11 @@ static bool
 put_lost(struct kcp *k, struct wire_writer *w, size_t cap, uint64_t now)
 {
 	uint32_t sn = k->lost.head;
-	bool fits = put_seg(k, w, sn);
+	bool fits = kcp_put_seg(k, w, sn);
 
 	if (!fits && wire_writer_empty(w) && snd_at(k, sn)->len > k->mss) {
 		w->cap = cap;
-		fits = put_seg(k, w, sn);
+		fits = kcp_put_seg(k, w, sn);
 	}
 	if (!fits) {
 		/* Not even alone: waits for a caller that offers more, without keeping it busy. */
@@ -170,7 +177,7 @@ put_new(struct kcp *k, struct wire_writer *w, uint64_t now)
 {
 	uint32_t sn = k->snd_nxt;
 
-	if (!put_seg(k, w, sn))
+	if (!kcp_put_seg(k, w, sn))
 		return false;
 	k->snd_nxt++;
 	k->unsent_bytes -= snd_at(k, sn)->len;
@@ -188,7 +195,7 @@ put_tail(struct kcp *k, struct wire_writer *w, uint64_t now)
 	if (k->sent.count == 0)
 		return;
 	sn = k->sent.tail;
-	if (!put_seg(k, w, sn))
+	if (!kcp_put_seg(k, w, sn))
 		return;
 	kcp_list_remove(k, &k->sent, sn);
 	k->inflight -= seg_bytes(k, snd_at(k, sn));
@@ -229,24 +236,56 @@ acks_sent(struct kcp *k)
 	}
 }
 
+/* Behind a hole una says nothing, so a lost acknowledgement would cost a segment: those said last go along again if they fit. */
 static void
-put_acks(struct kcp *k, struct wire_writer *w, uint64_t now)
+repeat_acks(struct kcp *k, struct wire_writer *w, const struct ack_item said[KCP_ACK_REPEATS])
 {
 	struct wire_frame f;
 
 	memset(&f, 0, offsetof(struct wire_frame, ranges));
 	f.type = WIRE_ACK;
-	f.has_ts = true;
+	for (uint32_t i = 0; i < KCP_ACK_REPEATS && i < k->said_n; i++) {
+		f.sn = said[i].sn;
+		f.ts = said[i].ts;
+		if (seq_after(f.sn, k->rcv_nxt))
+			wire_put(w, &f);
+	}
+}
+
+static void
+put_plain_acks(struct kcp *k, struct wire_writer *w)
+{
+	bool repeat = k->islands > 0 && k->acks_done == 0 && k->nacks <= KCP_ACK_REPEATS;
+	struct ack_item said[KCP_ACK_REPEATS];
+	struct wire_frame f;
+
+	memset(&f, 0, offsetof(struct wire_frame, ranges));
+	f.type = WIRE_ACK;
+	memcpy(said, k->said, sizeof(said));
+	for (; k->acks_done < k->nacks; k->acks_done++) {
+		f.sn = k->acks[k->acks_done].sn;
+		f.ts = k->acks[k->acks_done].ts;
+		if (!wire_put(w, &f))
+			return;
+		k->said[k->said_at++ % KCP_ACK_REPEATS] = k->acks[k->acks_done];
+	}
+	if (repeat)
+		repeat_acks(k, w, said);
+	k->said_n = k->said_at < KCP_ACK_REPEATS ? k->said_at : KCP_ACK_REPEATS;
+	acks_sent(k);
+}
+
+static void
+put_acks(struct kcp *k, struct wire_writer *w, uint64_t now)
+{
+	struct wire_frame f;
+
 	if (k->cfg.codec == WIRE_PLAIN) {
-		for (; k->acks_done < k->nacks; k->acks_done++) {
-			f.sn = k->acks[k->acks_done].sn;
-			f.ts = k->acks[k->acks_done].ts;
-			if (!wire_put(w, &f))
-				return;
-		}
-		acks_sent(k);
+		put_plain_acks(k, w);
 		return;
 	}
+	memset(&f, 0, offsetof(struct wire_frame, ranges));
+	f.type = WIRE_ACK;
 	f.una = k->rcv_nxt;
 	f.wnd = kcp_recv_window(k);
 	f.ts = k->echo_ts;
@@ -297,6 +336,7 @@ bool
 kcp_output(struct kcp *k, struct wire_writer *w, uint64_t now)
 {
 	size_t cap = w->cap, before = w->len;
+	uint32_t nxt = k->snd_nxt;
 
 	kcp_stamp(k, w, now);
 	kcp_send_place_fin(k);
@@ -308,6 +348,10 @@ kcp_output(struct kcp *k, struct wire_writer *w, uint64_t now)
 	arm_probe(k, now);
 	put_window(k, w, now);
 	put_data(k, w, cap, now);
+	if (k->snd_nxt != nxt && k->snd_nxt == k->snd_end)
+		kcp_tail_arm(k, now);
+	if (k->snd_nxt != nxt || k->tail_at <= now)
+		kcp_tail_carry(k, w, now);
 	w->cap = cap;
 	if (w->len == before)
 		return false;
@@ -329,6 +373,8 @@ kcp_deadline(const struct kcp *k)
 		at = k->wins_at;
 	if (k->probe_at < at)
 		at = k->probe_at;
+	if (k->tail_at < at)
+		at = k->tail_at;
 	if (data_waits(k) && k->pace_wake < at)
 		at = k->pace_wake;
 	return at;

@@ -4,6 +4,8 @@
 #include "error.h"
 #include "kcp_internal.h"
 
+#define ECHO_STALE_US 10000000u     /* after such a pause any clock is the newest */
+
 /* First sn that is not accepted. Plain KCP counts its window from rcv_nxt, whatever the program has not read yet. */
 static uint32_t
 accept_end(const struct kcp *k)
@@ -186,8 +188,11 @@ owe_ack(struct kcp *k, const struct wire_frame *f, uint64_t now)
 		}
 		k->acks[k->nacks++] = (struct ack_item){ f->sn, f->ts };
 	}
-	k->echo_ts = f->ts;
-	k->echo_at = now;
+	/* The newest clock, not the last to arrive: an echo before a retransmission then proves that the first transmission came. */
+	if (!seq_before(f->ts, k->echo_ts) || now - k->echo_at > ECHO_STALE_US) {
+		k->echo_ts = f->ts;
+		k->echo_at = now;
+	}
 	if (k->ack_at == KCP_NEVER)
 		k->ack_at = now + k->cfg.ack_delay_us;
 }
