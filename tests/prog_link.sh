@@ -31,6 +31,14 @@ for name in asyncio_streams asyncio_protocol socketserver_lines socketserver_thr
 	wait "$pid"
 done
 
+step "several threads connect at once, as the first thing that the program does"
+example=$top_srcdir/examples/python/socketserver_threads.py
+start_b 8889 python3 "$example" "$NETLAB_B4:8889" server >"$NETLAB_TMP/threads.log" 2>&1
+wait_kcp 8889
+for i in 1 2 3 4 5 6 7 8 9 10; do
+	PROG_SECONDS=30 ask_a 8889 python3 "$example" "$NETLAB_B4:8889" client >"$NETLAB_TMP/threads.out" || fail "round $i: $?"
+done
+
 # Each with another kind of harm.
 while read -r words; do
 	step "$words"

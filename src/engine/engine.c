@@ -23,7 +23,8 @@
 
 /* One engine per process. `id` is what the program's threads may use; the loop lives in its own mapping. */
 static struct {
-	pthread_mutex_t lock;
+	pthread_mutex_t starter; /* held by the one thread that starts the engine, as waiting for `cond` gives `lock` away */
+	pthread_mutex_t lock;    /* of what the engine's thread reports: error, ready */
 	_Atomic uint64_t id;
 	_Atomic bool remote;    /* it runs in a carrier of engine=process */
 	const struct config *cfg;
@@ -33,7 +34,7 @@ static struct {
 	int error;
 	bool ready;
 	pthread_cond_t cond;
-} engine = { .lock = PTHREAD_MUTEX_INITIALIZER, .cond = PTHREAD_COND_INITIALIZER };
+} engine = { .starter = PTHREAD_MUTEX_INITIALIZER, .lock = PTHREAD_MUTEX_INITIALIZER, .cond = PTHREAD_COND_INITIALIZER };
 
 uint64_t
 engine_current(void)
@@ -45,8 +46,10 @@ void
 engine_forked(void)
 {
 	static const pthread_mutex_t fresh = PTHREAD_MUTEX_INITIALIZER;
+	static const pthread_cond_t fresh_cond = PTHREAD_COND_INITIALIZER;
 
-	engine.lock = fresh;
+	engine.starter = engine.lock = fresh;
+	engine.cond = fresh_cond;
 	atomic_store(&engine.id, 0);
 	atomic_store(&engine.remote, false);
 }
@@ -168,8 +171,10 @@ engine_spawn(struct loop *l)
 	error = pthread_create(&thread, &attr, engine_thread, l);
 	pthread_sigmask(SIG_SETMASK, &old, NULL);
 	pthread_attr_destroy(&attr);
+	pthread_mutex_lock(&engine.lock);
 	while (error == 0 && !engine.ready)
 		pthread_cond_wait(&engine.cond, &engine.lock);
+	pthread_mutex_unlock(&engine.lock);
 	close(engine.ctl);
 	return error != 0 ? error : engine.error;
 }
@@ -206,7 +211,7 @@ engine_start(const struct config *cfg, uint64_t *id)
 
 	if ((*id = engine_current()) != 0)
 		return 0;
-	pthread_mutex_lock(&engine.lock);
+	pthread_mutex_lock(&engine.starter);
 	if ((*id = engine_current()) == 0) {
 		engine.cfg = cfg;
 		l = mmap(NULL, sizeof(*l), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
@@ -222,6 +227,6 @@ engine_start(const struct config *cfg, uint64_t *id)
 				atomic_store_explicit(&engine.id, engine.starting, memory_order_release);
 		}
 	}
-	pthread_mutex_unlock(&engine.lock);
+	pthread_mutex_unlock(&engine.starter);
 	return error;
 }
