@@ -38,6 +38,7 @@ endpoint_new(struct mem *mem, const uint8_t seed[32])
 	random_init(&ep->random, seed);
 	ep->hash_seed = random_u32(&ep->random);
 	timer_wheel_init(&ep->wheel, 0);
+	admission_init(&ep->admission, mem, &ep->random);
 	TAILQ_INIT(&ep->all);
 	TAILQ_INIT(&ep->due);
 	TAILQ_INIT(&ep->ready);
@@ -171,9 +172,8 @@ endpoint_reap(struct endpoint *ep)
 		session_opening_free(s);
 		if (s->kcp != NULL)
 			kcp_free(s->kcp);
-		if (s->rx != s->tx)
-			seal_free(ep->mem, s->rx);
-		seal_free(ep->mem, s->tx);
+		session_roam_free(s);
+		session_seal_free(s);
 		mem_free(ep->mem, s, sizeof(*s));
 	}
 }
@@ -216,6 +216,8 @@ endpoint_free(struct endpoint *ep)
 	endpoint_reap(ep);
 	while ((l = TAILQ_FIRST(&ep->listeners)) != NULL)
 		listener_free(ep, l);
+	admission_dispose(&ep->admission);
+	mem_free(mem, ep->posts, ENDPOINT_POSTS * sizeof(*ep->posts));
 	hash_dispose(&ep->by_cid, mem);
 	hash_dispose(&ep->by_peer, mem);
 	hash_dispose(&ep->by_path, mem);
@@ -227,6 +229,20 @@ void
 endpoint_set_time(struct endpoint *ep, uint64_t unix_ns, uint64_t now)
 {
 	ep->clock_offset = unix_ns - now * 1000;
+	if (ep->started == 0)
+		ep->started = unix_ns;
+}
+
+uint64_t
+endpoint_wall(const struct endpoint *ep, uint64_t now)
+{
+	return ep->clock_offset + now * 1000;
+}
+
+void
+endpoint_set_handshake_rate(struct endpoint *ep, uint32_t per_second)
+{
+	ep->admission.rate = per_second;
 }
 
 /* --- listeners --- */
@@ -267,7 +283,8 @@ endpoint_listen(struct endpoint *ep, uint32_t sock, const struct session_config 
 	l->sock = sock;
 	l->room = UINT32_MAX;
 	l->config = *cfg;
-	if (cfg->plain && (l->seal = session_plain_seal(ep->mem, cfg)) == NULL) {
+	if ((cfg->plain && (l->seal = session_plain_seal(ep->mem, cfg)) == NULL) ||
+	    (!cfg->plain && session_config_sealed(cfg) && admission_remember(&ep->admission, ep->started) != 0)) {
 		mem_free(ep->mem, l, sizeof(*l));
 		return KCPSHIM_E_NOMEM;
 	}
@@ -384,14 +401,22 @@ input_known(struct endpoint *ep, const struct path *path, uint8_t *d, size_t len
 {
 	struct session *s = endpoint_find_cid(ep, bytes_get32(d));
 
-	if (s == NULL || s->plain || !netaddr_equal(&s->path.remote, &path->remote))
+	if (s == NULL || s->plain)
+		return KCPSHIM_E_UNKNOWN;
+	/* Only what is sealed may come from elsewhere: its sender proves itself. */
+	if (!netaddr_equal(&s->path.remote, &path->remote) && (s->phases == NULL || s->listener == 0))
 		return KCPSHIM_E_UNKNOWN;
 	/* The kernel may have chosen our address only when the first datagram was sent. */
 	if (s->path.local.family == 0)
 		s->path.local = path->local;
-	if (d[4] == HANDSHAKE_KIND_ACCEPT)
+	switch (d[4]) {
+	case HANDSHAKE_KIND_ACCEPT:
 		return session_input_accept(s, d, len, now);
-	return session_input_data(s, d, len, now);
+	case HANDSHAKE_KIND_RETRY:
+		return session_input_retry(s, d, len, now);
+	default:
+		return session_input_data(s, path, d, len, now);
+	}
 }
 
 static int
@@ -403,7 +428,9 @@ input_session(struct endpoint *ep, struct listener *l, const struct path *path, 
 	case HANDSHAKE_KIND_INIT:
 		return l != NULL ? session_input_init(ep, l, path, d, len, now) : KCPSHIM_E_UNKNOWN;
 	case HANDSHAKE_KIND_ACCEPT:
+	case HANDSHAKE_KIND_RETRY:
 	case SESSION_KIND_DATA:
+	case SESSION_KIND_DATA | 1:
 		return input_known(ep, path, d, len, now);
 	default:
 		return KCPSHIM_E_FORMAT;
@@ -492,6 +519,35 @@ endpoint_path_mtu(struct endpoint *ep, const struct path *path, size_t payload, 
 			session_limit_mtu(session_of(n, by_path), payload, now);
 }
 
+void
+endpoint_post(struct endpoint *ep, const struct path *path, const uint8_t *data, size_t len)
+{
+	struct post *p;
+
+	if (ep->posts == NULL)
+		ep->posts = mem_alloc(ep->mem, ENDPOINT_POSTS * sizeof(*ep->posts));
+	if (ep->posts == NULL || ep->post_count == ENDPOINT_POSTS)
+		return;
+	p = &ep->posts[(ep->post_head + ep->post_count++) % ENDPOINT_POSTS];
+	p->path = *path;
+	p->len = (uint8_t)len;
+	memcpy(p->data, data, len);
+}
+
+static size_t
+output_post(struct endpoint *ep, struct path *path, uint8_t *buf)
+{
+	const struct post *p;
+
+	if (ep->post_count == 0)
+		return 0;
+	p = &ep->posts[ep->post_head++ % ENDPOINT_POSTS];
+	ep->post_count--;
+	*path = p->path;
+	memcpy(buf, p->data, p->len);
+	return p->len;
+}
+
 /* Nothing is due now: it sleeps until its next deadline. */
 static void
 session_sleep(struct session *s, uint64_t now)
@@ -523,20 +579,18 @@ endpoint_output(struct endpoint *ep, struct path *path, uint8_t *buf, size_t cap
 {
 	struct session *s;
 	struct timer *t;
-	size_t len = 0;
+	size_t len = output_post(ep, path, buf);
 
 	while ((t = timer_expire(&ep->wheel, now)) != NULL)
 		endpoint_mark_due(session_of(t, timer));
 	while (len == 0 && (s = TAILQ_FIRST(&ep->due)) != NULL) {
-		len = session_output(s, buf, cap, now);
+		len = session_output(s, path, buf, cap, now);
 		if (s->dead)
 			continue;
-		if (len == 0) {
+		if (len == 0)
 			session_sleep(s, now);
-			continue;
-		}
-		*path = s->path;
-		session_next_turn(s);
+		else
+			session_next_turn(s);
 	}
 	endpoint_reap(ep);
 	return len;
@@ -545,5 +599,5 @@ endpoint_output(struct endpoint *ep, struct path *path, uint8_t *buf, size_t cap
 uint64_t
 endpoint_deadline(const struct endpoint *ep)
 {
-	return TAILQ_EMPTY(&ep->due) ? timer_next(&ep->wheel) : 0;
+	return TAILQ_EMPTY(&ep->due) && ep->post_count == 0 ? timer_next(&ep->wheel) : 0;
 }

@@ -25,6 +25,9 @@ void endpoint_free(struct endpoint *);
  * each client for one more round trip. */
 void endpoint_set_time(struct endpoint *, uint64_t unix_ns, uint64_t now);
 
+/* First flights a second beyond which a server asks for a cookie (RETRY) before it does anything costly; default 500. */
+void endpoint_set_handshake_rate(struct endpoint *, uint32_t per_second);
+
 /* Server side: datagrams that arrive on `sock` may open sessions with this config. Returns a listener handle > 0,
  * or KCPSHIM_E_FULL when `sock` has one already, _NOMEM. `cfg` is copied. */
 int endpoint_listen(struct endpoint *, uint32_t sock, const struct session_config *cfg);

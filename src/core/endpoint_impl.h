@@ -4,6 +4,7 @@
 
 #include <sys/queue.h>
 
+#include "admission.h"
 #include "endpoint.h"
 #include "hash.h"
 #include "random.h"
@@ -12,6 +13,7 @@
 
 #define ENDPOINT_BURST 16u        /* datagrams of one session in a row; lets the engine use UDP_SEGMENT */
 #define ENDPOINT_HALF_OPEN 1024u  /* unproven sessions of one listener */
+#define ENDPOINT_POSTS 64u        /* RETRYs that wait to be sent */
 
 struct listener {
 	TAILQ_ENTRY(listener) link;
@@ -20,6 +22,13 @@ struct listener {
 	uint32_t half_open;
 	struct seal *seal;      /* plain: opens what no session is known for; else NULL */
 	struct session_config config;
+};
+
+/* A datagram of no session. */
+struct post {
+	struct path path;
+	uint8_t len;
+	uint8_t data[HANDSHAKE_RETRY_LEN];
 };
 
 TAILQ_HEAD(session_list, session);
@@ -32,6 +41,10 @@ struct endpoint {
 	uint32_t next_listener;
 	uint64_t next_session;
 	uint64_t clock_offset;  /* wall clock - monotonic, ns; 0: unknown */
+	uint64_t started;       /* wall clock when it was first told, ns */
+	struct admission admission;
+	struct post *posts;     /* ring of ENDPOINT_POSTS, NULL until one is needed */
+	uint32_t post_head, post_count;
 	struct timer_wheel wheel;
 	struct hash by_cid, by_peer, by_path;
 	uint32_t nplain;        /* plain sessions and listeners: none, and no datagram is looked at for them */
@@ -56,5 +69,10 @@ void endpoint_bury(struct session *);
 void endpoint_half_open_done(struct session *);
 /* Moves it to another path. */
 void endpoint_set_path(struct session *, const struct path *);
+
+/* Wall clock, ns since 1970. */
+uint64_t endpoint_wall(const struct endpoint *, uint64_t now);
+/* Queues a datagram of no session; dropped when there is no room. */
+void endpoint_post(struct endpoint *, const struct path *, const uint8_t *data, size_t len);
 
 #endif

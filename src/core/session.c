@@ -244,19 +244,20 @@ session_deadline(const struct session *s)
 }
 
 size_t
-session_output(struct session *s, uint8_t *buf, size_t cap, uint64_t now)
+session_output(struct session *s, struct path *path, uint8_t *buf, size_t cap, uint64_t now)
 {
 	size_t len;
 
 	session_run_clocks(s, now);
 	if (s->dead)
 		return 0;
+	*path = s->path;
 	if (s->plain)
 		len = session_output_plain(s, buf, cap, now);
 	else if (s->state == SESSION_CONNECTING || s->state == SESSION_ACCEPTING)
 		len = session_output_hello(s, buf, cap, now);
 	else
-		len = session_output_data(s, buf, cap, now);
+		len = session_output_data(s, path, buf, cap, now);
 	if (len > 0) {
 		s->datagrams_sent++;
 		s->wire_bytes_sent += len;
@@ -270,7 +271,7 @@ apply_mtu(struct session *s, uint32_t mtu, uint64_t now)
 	s->mtu = mtu;
 	if (s->kcp == NULL)
 		return;
-	kcp_set_mtu(s->kcp, (uint32_t)seal_room(s->tx, s->plain ? mtu : mtu - SESSION_HEADER_LEN), now);
+	kcp_set_mtu(s->kcp, (uint32_t)session_seal_room(s, mtu), now);
 	endpoint_mark_due(s);
 }
 
@@ -312,6 +313,7 @@ session_get_info(const struct session *s, struct session_info *info)
 	info->sent_fin = s->sent_fin;
 	info->got_fin = s->got_fin;
 	info->suite = s->suite;
+	info->authenticated = s->authenticated;
 	info->plain = s->plain;
 	info->mtu = s->mtu;
 	info->opened_at = s->opened_at;

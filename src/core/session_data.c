@@ -7,7 +7,7 @@
 #include "error.h"
 
 static void
-input_stream(struct session *s, const struct wire_frame *f, uint64_t now)
+input_stream(struct session *s, const struct path *path, const struct wire_frame *f, uint64_t now)
 {
 	if (session_streaming(s)) {
 		kcp_input(s->kcp, f, now);
@@ -20,7 +20,7 @@ input_stream(struct session *s, const struct wire_frame *f, uint64_t now)
 }
 
 static void
-input_ping(struct session *s, const struct wire_frame *f, uint64_t now)
+input_ping(struct session *s, const struct path *path, const struct wire_frame *f, uint64_t now)
 {
 	if (s->state == SESSION_CLOSED) {
 		if (s->rst_sent)
@@ -32,7 +32,7 @@ input_ping(struct session *s, const struct wire_frame *f, uint64_t now)
 }
 
 static void
-input_rst(struct session *s, const struct wire_frame *f, uint64_t now)
+input_rst(struct session *s, const struct path *path, const struct wire_frame *f, uint64_t now)
 {
 	if (s->state == SESSION_CLOSED) {
 		/* Both sides reset: neither needs to be told any more. */
@@ -49,24 +49,41 @@ input_rst(struct session *s, const struct wire_frame *f, uint64_t now)
 }
 
 static void
-input_ignore(struct session *s, const struct wire_frame *f, uint64_t now)
+input_pong(struct session *s, const struct path *path, const struct wire_frame *f, uint64_t now)
 {
+	if (s->phases != NULL && f->token == s->ping_token && s->ping_phase == s->phases->tx.phase)
+		phase_tx_confirm(&s->phases->tx);
 }
 
-static void (*const input_frame[])(struct session *, const struct wire_frame *, uint64_t) = {
+static void
+input_challenge(struct session *s, const struct path *path, const struct wire_frame *f, uint64_t now)
+{
+	if (s->state == SESSION_CLOSED)
+		return;
+	s->response_token = f->token;
+	s->control |= SESSION_CTL_RESPONSE;
+}
+
+static void
+input_response(struct session *s, const struct path *path, const struct wire_frame *f, uint64_t now)
+{
+	session_roam_response(s, path, f->token);
+}
+
+static void (*const input_frame[])(struct session *, const struct path *, const struct wire_frame *, uint64_t) = {
 	[WIRE_DATA] = input_stream,
 	[WIRE_ACK] = input_stream,
 	[WIRE_WASK] = input_stream,
 	[WIRE_WINS] = input_stream,
 	[WIRE_PING] = input_ping,
-	[WIRE_PONG] = input_ignore,
+	[WIRE_PONG] = input_pong,
 	[WIRE_RST] = input_rst,
-	[WIRE_CHALLENGE] = input_ignore,
-	[WIRE_RESPONSE] = input_ignore,
+	[WIRE_CHALLENGE] = input_challenge,
+	[WIRE_RESPONSE] = input_response,
 };
 
 static void
-input_frames(struct session *s, const uint8_t *plain, size_t len, uint64_t now)
+input_frames(struct session *s, const struct path *path, const uint8_t *plain, size_t len, uint64_t now)
 {
 	struct wire_reader reader;
 	struct wire_frame frame;
@@ -74,7 +91,7 @@ input_frames(struct session *s, const uint8_t *plain, size_t len, uint64_t now)
 	if (wire_reader_init(&reader, WIRE_SESSION, 0, plain, len) != 0)
 		return;
 	while (wire_next(&reader, &frame) == 1) {
-		input_frame[frame.type](s, &frame, now);
+		input_frame[frame.type](s, path, &frame, now);
 		if (frame.type == WIRE_RST)
 			break;
 	}
@@ -87,13 +104,14 @@ input_frames(struct session *s, const uint8_t *plain, size_t len, uint64_t now)
 }
 
 int
-session_input_data(struct session *s, uint8_t *d, size_t len, uint64_t now)
+session_input_data(struct session *s, const struct path *path, uint8_t *d, size_t len, uint64_t now)
 {
 	uint8_t *plain;
+	bool newest;
 	uint64_t pn;
 	int n, error;
 
-	if (s->rx == NULL)
+	if (!session_sealed(s))
 		return KCPSHIM_E_STATE;
 	if (len < SESSION_HEADER_LEN)
 		return KCPSHIM_E_SHORT;
@@ -101,17 +119,19 @@ session_input_data(struct session *s, uint8_t *d, size_t len, uint64_t now)
 	error = replay_check(&s->replay, pn);
 	if (error != 0)
 		goto dropped;
-	n = seal_open(s->rx, pn, d, SESSION_HEADER_LEN, d + SESSION_HEADER_LEN, len - SESSION_HEADER_LEN, &plain);
+	n = session_seal_open(s, pn, d, len, &plain, now);
 	error = n < 0 ? n : 0;
 	if (error != 0)
 		goto dropped;
 	if (s->state == SESSION_ACCEPTING && (error = session_prove(s, now)) != 0)
 		return error;
+	newest = pn >= s->replay.next;
 	replay_record(&s->replay, pn);
 	s->datagrams_received++;
 	s->wire_bytes_received += len;
 	session_alive(s, now);
-	input_frames(s, plain, (size_t)n, now);
+	session_roam_seen(s, path, newest, now);
+	input_frames(s, path, plain, (size_t)n, now);
 	endpoint_mark_due(s);
 	return 0;
 dropped:
@@ -160,6 +180,7 @@ put_control(struct session *s, struct wire_writer *w)
 	struct wire_frame done = { .type = WIRE_RST, .code = SESSION_RST_DONE };
 	struct wire_frame pong = { .type = WIRE_PONG, .token = s->pong_token };
 	struct wire_frame ping = { .type = WIRE_PING, .token = s->ping_token };
+	struct wire_frame response = { .type = WIRE_RESPONSE, .token = s->response_token };
 
 	if (s->control & SESSION_CTL_RST) {
 		s->control = 0;
@@ -169,36 +190,46 @@ put_control(struct session *s, struct wire_writer *w)
 		s->control &= (uint8_t)~SESSION_CTL_DONE;
 	if (s->control & SESSION_CTL_PONG && wire_put(w, &pong))
 		s->control &= (uint8_t)~SESSION_CTL_PONG;
+	if (s->control & SESSION_CTL_RESPONSE && wire_put(w, &response))
+		s->control &= (uint8_t)~SESSION_CTL_RESPONSE;
 	if (s->control & SESSION_CTL_PING && wire_put(w, &ping))
 		s->control &= (uint8_t)~SESSION_CTL_PING;
 	return !wire_writer_empty(w);
 }
 
-size_t
-session_output_data(struct session *s, uint8_t *buf, size_t cap, uint64_t now)
+/* Alone, because only it goes to the address that is not proven yet. */
+static bool
+put_challenge(struct session *s, struct path *path, struct wire_writer *w)
 {
-	uint8_t *body = buf + SESSION_HEADER_LEN, rnd[16] = { 0 };
-	struct wire_writer w;
-	size_t room;
-	int n;
+	struct wire_frame challenge = { .type = WIRE_CHALLENGE, .token = s->roam->token };
 
-	if (s->tx == NULL || cap <= SESSION_HEADER_LEN)
+	s->control &= (uint8_t)~SESSION_CTL_CHALLENGE;
+	*path = s->roam->path;
+	return wire_put(w, &challenge);
+}
+
+static bool
+put_frames(struct session *s, struct path *path, struct wire_writer *w, uint64_t now)
+{
+	*path = s->path;
+	if (s->control == 0)
+		return session_streaming(s) && kcp_output(s->kcp, w, now);
+	wire_writer_stamp(w, 0, 0, (uint32_t)now);
+	if (s->control & SESSION_CTL_CHALLENGE && s->roam != NULL)
+		return put_challenge(s, path, w);
+	return put_control(s, w);
+}
+
+size_t
+session_output_data(struct session *s, struct path *path, uint8_t *buf, size_t cap, uint64_t now)
+{
+	struct wire_writer w;
+	uint8_t *body;
+	size_t room;
+
+	if (!session_sealed(s))
 		return 0;
-	room = seal_room(s->tx, cap - SESSION_HEADER_LEN);
-	wire_writer_init(&w, WIRE_SESSION, 0, body + seal_head(s->tx), room);
-	if (s->control != 0) {
-		wire_writer_stamp(&w, 0, 0, (uint32_t)now);
-		if (!put_control(s, &w))
-			return 0;
-	} else if (!session_streaming(s) || !kcp_output(s->kcp, &w, now)) {
-		return 0;
-	}
-	bytes_put32(buf, s->peer_cid);
-	buf[4] = SESSION_KIND_DATA;
-	bytes_put32(buf + 5, (uint32_t)s->tx_pn);
-	n = seal_protect(s->tx, s->tx_pn, buf, SESSION_HEADER_LEN, body, w.len, rnd);
-	if (n < 0)
-		return 0;
-	s->tx_pn++;
-	return SESSION_HEADER_LEN + (size_t)n;
+	body = session_seal_begin(s, buf, cap, &room, now);
+	wire_writer_init(&w, WIRE_SESSION, 0, body, room);
+	return put_frames(s, path, &w, now) ? session_seal_finish(s, buf, w.len, now) : 0;
 }

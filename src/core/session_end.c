@@ -40,6 +40,7 @@ void
 session_linger(struct session *s, uint64_t now)
 {
 	stop_clocks(s);
+	session_roam_free(s);
 	s->state = SESSION_LINGERING;
 	s->linger_max = now + SESSION_LINGER_MAX_US;
 	s->clocks[SESSION_CLOCK_END] = now + linger_time(s);
@@ -78,11 +79,12 @@ void
 session_end(struct session *s, int error, bool rst, uint64_t now)
 {
 	stop_clocks(s);
+	session_roam_free(s);
 	s->state = SESSION_CLOSED;
 	s->error = error;
 	s->control = 0;
 	s->send_hello = false;
-	if (rst && s->tx != NULL && !s->plain) {
+	if (rst && session_sealed(s) && !s->plain) {
 		s->rst_sent = true;
 		s->control = SESSION_CTL_RST;
 		s->rst_left = SESSION_RST_REPEATS;

@@ -1,7 +1,9 @@
 /* session_impl: what a session consists of, for session*.c and endpoint*.c only.
  *
- * session_open: from the first flight to an open session.  session_data: sealed datagrams in and out, frames.
- * session_plain: both for the plain wire.  session_live: keepalive, timeouts, ICMP.  session_end: closing, lingering, reset.
+ * session_open: from the first flight to an open session, client.  session_accept: the same, server.
+ * session_data: sealed datagrams in and out, frames.
+ * session_seal: keys of a session.  session_roam: a client whose address changes.
+ * session_plain: opening and data of the plain wire.  session_live: keepalive, timeouts, ICMP.  session_end: closing, lingering, reset.
  * session: the calls of session.h.
  */
 #ifndef KCPSHIM_SESSION_IMPL_H
@@ -11,6 +13,7 @@
 
 #include "handshake.h"
 #include "hash.h"
+#include "phase.h"
 #include "replay.h"
 #include "seal.h"
 #include "session.h"
@@ -30,6 +33,7 @@ struct listener;
 #define SESSION_INIT_RETRY_MAX_US UINT64_C(8000000)
 #define SESSION_CONNECT_TIMEOUT_US UINT64_C(127000000)
 #define SESSION_HALF_OPEN_US UINT64_C(63000000)    /* Linux: tcp_synack_retries = 5 */
+#define SESSION_HALF_OPEN_MAX_US UINT64_C(240000000)
 #define SESSION_USER_TIMEOUT_US UINT64_C(600000000)
 #define SESSION_IDLE_TIMEOUT_US UINT64_C(600000000)
 #define SESSION_ORPHAN_US UINT64_C(60000000)       /* Linux: tcp_fin_timeout */
@@ -38,6 +42,7 @@ struct listener;
 #define SESSION_LINGER_MAX_US UINT64_C(10000000)
 #define SESSION_DONE_US UINT64_C(1000)             /* a released session stays this long to send its last word */
 #define SESSION_RST_US UINT64_C(3000000)           /* a session that was reset answers with RST this long */
+#define SESSION_RETRIES 4u                         /* cookies that a client takes before it suspects a loop */
 #define SESSION_RST_REPEATS 3u
 #define SESSION_PROBES 3u                          /* refused in a row before an ICMP error is believed */
 
@@ -47,6 +52,8 @@ enum session_control {
 	SESSION_CTL_PONG = 2,
 	SESSION_CTL_RST = 4,   /* RST with code SESSION_RST_ABORTED */
 	SESSION_CTL_DONE = 8,  /* RST with code SESSION_RST_DONE */
+	SESSION_CTL_CHALLENGE = 16, /* goes to roam->path */
+	SESSION_CTL_RESPONSE = 32,
 };
 
 /* Codes of RST frames (kcpshim-wire(7)). */
@@ -64,6 +71,8 @@ enum session_clock {
 	SESSION_CLOCK_IDLE,    /* silence */
 	SESSION_CLOCK_PROBE,   /* next probe after an ICMP error */
 	SESSION_CLOCK_RST,     /* RST again */
+	SESSION_CLOCK_REST,    /* keys have not been used for a while */
+	SESSION_CLOCK_ROAM,    /* CHALLENGE again */
 	SESSION_CLOCK_END,     /* lingering or orphaned for long enough */
 	SESSION_CLOCK_COUNT
 };
@@ -72,10 +81,26 @@ enum session_clock {
 struct session_opening {
 	struct session_config config;
 	struct handshake_params peer;          /* what the other side asked for */
-	uint64_t first_sent, interval;         /* us */
+	uint64_t first_sent, interval;         /* us; client */
+	uint64_t until;                        /* server: forgotten by then, however often the INIT comes again */
 	uint8_t token[UNSEALED_TOKEN_LEN];     /* names the INIT */
+	uint8_t retries;                       /* cookies taken so far */
 	uint16_t len;
 	uint8_t datagram[HANDSHAKE_INIT_LEN];  /* INIT or ACCEPT as sent */
+	struct handshake handshake;            /* version 1, client */
+};
+
+/* Keys of both directions, version 1. */
+struct session_phases {
+	struct phase_tx tx;
+	struct phase_rx rx;
+};
+
+/* The address that a client may have moved to. */
+struct session_roam {
+	struct path path;
+	uint64_t token;
+	uint8_t tries;
 };
 
 struct session {
@@ -108,6 +133,7 @@ struct session {
 	bool unconfirmed : 1;          /* client: no datagram from the server since its ACCEPT (plain: ever) */
 	bool rst_sent : 1;             /* ended with RST: what the peer still sends is answered with another */
 	bool sent_fin : 1, got_fin : 1;
+	bool authenticated : 1;        /* a pre-shared key was proven */
 	bool peer_done : 1;            /* the peer has everything and needs no answer */
 	bool closed : 1;               /* session_close: nobody reads any more */
 	bool want_write : 1;           /* the writer found no room */
@@ -115,15 +141,20 @@ struct session {
 	int error;
 
 	struct session_opening *opening;
-	struct seal *tx, *rx;
+	struct seal *tx, *rx;          /* version 0 and plain: one and the same */
+	struct session_phases *phases; /* version 1; else NULL */
+	struct session_roam *roam;     /* NULL: the peer is where it was */
 	struct kcp *kcp;
 	uint64_t tx_pn;
 	struct replay replay;
 	size_t ready_seen;             /* readable bytes when the reader was last told */
-	uint64_t ping_token, pong_token;
+	uint64_t ping_token, pong_token, response_token;
+	uint64_t ping_at;              /* when ping_token was made */
+	uint32_t ping_phase;           /* and in which key phase */
 
 	uint64_t clocks[SESSION_CLOCK_COUNT];
 	uint64_t opened_at, received_at;       /* received_at: newest datagram that verified */
+	uint64_t sealed_at;                    /* newest use of a key */
 	uint64_t icmp_at;                      /* start of the present series of probes */
 	uint64_t linger_max;                   /* LINGERING: CLOSED by then, whatever the peer repeats */
 	uint64_t user_timeout, idle_timeout, keep_idle, keep_interval;
@@ -136,13 +167,22 @@ struct session {
 /* --- session_open.c --- */
 /* Makes the first flight of a client. 0 or KCPSHIM_E_NOMEM. */
 int session_connect(struct session *, const struct session_config *, uint64_t now);
-/* An INIT for `listener`. 0, or why it was dropped. */
+/* An INIT for `listener`. 0 (also: answered with RETRY), or why it was dropped. */
 int session_input_init(struct endpoint *, struct listener *, const struct path *, const uint8_t *d, size_t len, uint64_t now);
 /* An ACCEPT for `s`. */
 int session_input_accept(struct session *, const uint8_t *d, size_t len, uint64_t now);
+/* A RETRY for `s`. */
+int session_input_retry(struct session *, const uint8_t *d, size_t len, uint64_t now);
 /* ACCEPTING -> ESTABLISHED: the client's first datagram verified. */
 int session_prove(struct session *, uint64_t now);
+int session_opening_new(struct session *, const struct session_config *);
 void session_opening_free(struct session *);
+/* Version 1 of the handshake is asked for. */
+bool session_config_sealed(const struct session_config *);
+/* What both sides say about themselves. */
+void session_offer(const struct session_config *, struct handshake_params *);
+/* Makes the ARQ, once the seals are there. */
+int session_open_kcp(struct session *, uint64_t now);
 size_t session_output_hello(struct session *, uint8_t *buf, size_t cap, uint64_t now);
 
 /* Takes over what stays in force after the opening: timeouts. */
@@ -165,10 +205,38 @@ size_t session_output_plain(struct session *, uint8_t *buf, size_t cap, uint64_t
 void session_progress_plain(struct session *, uint64_t now);
 
 /* --- session_data.c --- */
-int session_input_data(struct session *, uint8_t *d, size_t len, uint64_t now);
-size_t session_output_data(struct session *, uint8_t *buf, size_t cap, uint64_t now);
+/* A DATA datagram that came over `path`. */
+int session_input_data(struct session *, const struct path *path, uint8_t *d, size_t len, uint64_t now);
+/* *path is where it has to go. */
+size_t session_output_data(struct session *, struct path *path, uint8_t *buf, size_t cap, uint64_t now);
 /* After anything that kcp was given: events, end of the session. */
 void session_progress(struct session *, uint64_t now);
+
+/* --- session_seal.c --- */
+/* Version 0 / version 1 with these keys (copied): 0 or KCPSHIM_E_NOMEM. */
+int session_seal_unsealed(struct session *);
+int session_seal_keys(struct session *, const struct handshake_keys *, uint64_t now);
+void session_seal_free(struct session *);
+/* There is something to seal and open with. */
+bool session_sealed(const struct session *);
+/* Plaintext bytes that fit a datagram. */
+size_t session_seal_room(const struct session *, size_t datagram);
+/* Where the plaintext of a datagram in buf[0..cap) goes, and how much of it there is room for. */
+uint8_t *session_seal_begin(struct session *, uint8_t *buf, size_t cap, size_t *room, uint64_t now);
+/* Header and seal around `len` bytes of plaintext; the datagram's length, 0 when it cannot be sealed. */
+size_t session_seal_finish(struct session *, uint8_t *buf, size_t len, uint64_t now);
+/* As seal_open(), for a whole datagram of at least SESSION_HEADER_LEN bytes. */
+int session_seal_open(struct session *, uint64_t pn, uint8_t *d, size_t len, uint8_t **plain, uint64_t now);
+/* A key was used; once it has not been for a while, memory is given back. */
+void session_seal_used(struct session *, uint64_t now);
+void session_seal_rest(struct session *, uint64_t now);
+
+/* --- session_roam.c --- */
+/* A datagram verified that came over `path`; `newest`: no later one came before. */
+void session_roam_seen(struct session *, const struct path *path, bool newest, uint64_t now);
+void session_roam_challenge(struct session *, uint64_t now);
+void session_roam_response(struct session *, const struct path *path, uint64_t token);
+void session_roam_free(struct session *);
 
 /* --- session_live.c --- */
 void session_run_clocks(struct session *, uint64_t now);
@@ -194,7 +262,7 @@ void session_check_finished(struct session *, uint64_t now);
 /* The stream still has something to say or to hear. */
 bool session_streaming(const struct session *);
 uint64_t session_deadline(const struct session *);
-size_t session_output(struct session *, uint8_t *buf, size_t cap, uint64_t now);
+size_t session_output(struct session *, struct path *path, uint8_t *buf, size_t cap, uint64_t now);
 /* The path's datagrams must not be larger than `payload` any more. */
 void session_limit_mtu(struct session *, size_t payload, uint64_t now);
 

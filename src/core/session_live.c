@@ -40,6 +40,8 @@ void
 session_ping(struct session *s, uint64_t now)
 {
 	s->ping_token = random_u64(&s->endpoint->random);
+	s->ping_at = now;
+	s->ping_phase = s->phases != NULL ? s->phases->tx.phase : 0;
 	s->control |= SESSION_CTL_PING;
 	if (s->unconfirmed && !s->plain) {
 		s->clocks[SESSION_CLOCK_OPEN] = now + s->retry;
@@ -240,6 +242,8 @@ static void (*const clock_handlers[SESSION_CLOCK_COUNT])(struct session *, uint6
 	[SESSION_CLOCK_IDLE] = clock_idle,
 	[SESSION_CLOCK_PROBE] = clock_probe,
 	[SESSION_CLOCK_RST] = clock_rst,
+	[SESSION_CLOCK_REST] = session_seal_rest,
+	[SESSION_CLOCK_ROAM] = session_roam_challenge,
 	[SESSION_CLOCK_END] = clock_end,
 };
 

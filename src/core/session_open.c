@@ -5,21 +5,26 @@
 #include "endpoint_impl.h"
 #include "error.h"
 #include "mem.h"
+#include "seal_aead.h"
 
 #define PROOF_RETRY_MIN_US 10000u
 
-static void
-offer_params(const struct session_config *cfg, struct handshake_params *p)
+void
+session_offer(const struct session_config *cfg, struct handshake_params *p)
 {
 	memset(p, 0, sizeof(*p));
 	p->rcv_wnd = cfg->kcp.rcv_wnd;
 	p->mtu = SESSION_DATAGRAM_MAX;
-	p->nsuites = 1;
-	p->suites[0] = SEAL_NONE;
 }
 
-static int
-opening_new(struct session *s, const struct session_config *cfg)
+bool
+session_config_sealed(const struct session_config *cfg)
+{
+	return cfg->crypto != SESSION_CRYPTO_NONE;
+}
+
+int
+session_opening_new(struct session *s, const struct session_config *cfg)
 {
 	s->opening = mem_alloc(s->endpoint->mem, sizeof(*s->opening));
 	if (s->opening == NULL)
@@ -55,22 +60,38 @@ session_connect_timeout(const struct session_config *cfg)
 	return cfg->connect_timeout_us != 0 ? cfg->connect_timeout_us : SESSION_CONNECT_TIMEOUT_US;
 }
 
+static void
+write_init(struct session *s, const struct session_config *cfg, uint64_t now)
+{
+	struct session_opening *o = s->opening;
+	struct handshake_params params;
+	uint8_t secret[32];
+
+	session_offer(cfg, &params);
+	random_bytes(&s->endpoint->random, secret, sizeof(secret));
+	if (session_config_sealed(cfg)) {
+		params.time = endpoint_wall(s->endpoint, now);
+		params.nsuites = (uint8_t)seal_aead_suites(params.suites);
+		handshake_init_write(&o->handshake, s->cid, session_keys_first(cfg->keys), secret, &params);
+		memcpy(o->datagram, o->handshake.init, HANDSHAKE_INIT_LEN);
+		o->len = HANDSHAKE_INIT_LEN;
+	} else {
+		memcpy(o->token, secret, sizeof(o->token));
+		unsealed_init_write(o->datagram, s->cid, o->token, &params);
+		o->len = UNSEALED_INIT_LEN;
+	}
+	explicit_bzero(secret, sizeof(secret));
+}
+
 int
 session_connect(struct session *s, const struct session_config *cfg, uint64_t now)
 {
-	struct handshake_params params;
-	struct session_opening *o;
-
 	if (cfg->plain)
 		return session_connect_plain(s, cfg, now);
-	if (opening_new(s, cfg) != 0)
+	if (session_opening_new(s, cfg) != 0)
 		return KCPSHIM_E_NOMEM;
-	o = s->opening;
-	offer_params(cfg, &params);
-	random_bytes(&s->endpoint->random, o->token, sizeof(o->token));
-	unsealed_init_write(o->datagram, s->cid, o->token, &params);
-	o->len = UNSEALED_INIT_LEN;
-	o->interval = SESSION_INIT_RETRY_US;
+	write_init(s, cfg, now);
+	s->opening->interval = SESSION_INIT_RETRY_US;
 	s->state = SESSION_CONNECTING;
 	s->send_hello = true;
 	s->clocks[SESSION_CLOCK_GIVEUP] = now + session_connect_timeout(cfg);
@@ -109,8 +130,8 @@ agreed_mtu(const struct session_config *cfg, const struct handshake_params *peer
 	return mtu < SESSION_MTU_MIN ? SESSION_MTU_MIN : mtu;
 }
 
-static int
-open_kcp(struct session *s, uint64_t now)
+int
+session_open_kcp(struct session *s, uint64_t now)
 {
 	const struct session_config *cfg = &s->opening->config;
 	struct kcp_config kc = cfg->kcp;
@@ -119,27 +140,11 @@ open_kcp(struct session *s, uint64_t now)
 	kc.codec = WIRE_SESSION;
 	kc.conv = 0;
 	kc.rmt_wnd = s->opening->peer.rcv_wnd;
-	kc.mtu = (uint32_t)seal_room(s->tx, s->mtu - SESSION_HEADER_LEN);
+	kc.mtu = (uint32_t)session_seal_room(s, s->mtu);
 	if (cfg->cc != KCP_CC_AUTO)
 		kc.cc = cfg->cc;
 	s->kcp = kcp_new(s->endpoint->mem, &kc, now);
 	return s->kcp != NULL ? 0 : KCPSHIM_E_NOMEM;
-}
-
-static int
-open_seals(struct session *s)
-{
-	struct mem *mem = s->endpoint->mem;
-
-	s->suite = SEAL_NONE;
-	s->tx = seal_new(mem, SEAL_NONE, NULL, NULL);
-	s->rx = seal_new(mem, SEAL_NONE, NULL, NULL);
-	if (s->tx != NULL && s->rx != NULL)
-		return 0;
-	seal_free(mem, s->tx);
-	seal_free(mem, s->rx);
-	s->tx = s->rx = NULL;
-	return KCPSHIM_E_NOMEM;
 }
 
 void
@@ -170,114 +175,72 @@ proof_retry(uint64_t rtt)
 }
 
 int
-session_input_accept(struct session *s, const uint8_t *d, size_t len, uint64_t now)
+session_input_retry(struct session *s, const uint8_t *d, size_t len, uint64_t now)
 {
 	struct session_opening *o = s->opening;
-	struct handshake_params params;
+	int error;
+
+	if (s->state != SESSION_CONNECTING || o->retries >= SESSION_RETRIES)
+		return KCPSHIM_E_STATE;
+	if (session_config_sealed(&o->config)) {
+		error = handshake_retry_read(&o->handshake, d, len);
+		if (error == 0)
+			memcpy(o->datagram, o->handshake.init, o->len);
+	} else {
+		error = unsealed_retry_read(d, len, o->datagram);
+	}
+	if (error != 0)
+		return error;
+	o->retries++;
+	s->send_hello = true;
+	endpoint_mark_due(s);
+	return 0;
+}
+
+/* The seals of an ACCEPT; KCPSHIM_E_NOMEM is the only error that ends the session. */
+static int
+read_accept(struct session *s, const uint8_t *d, size_t len, uint64_t now)
+{
+	struct session_opening *o = s->opening;
+	struct handshake_keys keys;
+	int error;
+
+	if (!session_config_sealed(&o->config)) {
+		error = unsealed_accept_read(d, len, o->token, &o->peer);
+		return error != 0 ? error : session_seal_unsealed(s);
+	}
+	error = handshake_accept_read(&o->handshake, d, len, &o->peer, &keys);
+	if (error != 0)
+		return error;
+	error = session_seal_keys(s, &keys, now);
+	handshake_keys_wipe(&keys);
+	return error;
+}
+
+int
+session_input_accept(struct session *s, const uint8_t *d, size_t len, uint64_t now)
+{
 	int error;
 
 	if (s->state != SESSION_CONNECTING) {
 		/* The server did not see the proof, or the network repeats itself. */
-		if (s->unconfirmed)
+		if (s->state != SESSION_ESTABLISHED || !s->unconfirmed)
+			return KCPSHIM_E_STATE;
+		if (now >= s->ping_at + PROOF_RETRY_MIN_US)
 			session_ping(s, now);
-		return s->unconfirmed ? 0 : KCPSHIM_E_STATE;
+		return 0;
 	}
-	error = unsealed_accept_read(d, len, o->token, &params);
-	if (error != 0)
+	error = read_accept(s, d, len, now);
+	if (error != 0 && error != KCPSHIM_E_NOMEM)
 		return error;
-	o->peer = params;
-	if (open_seals(s) != 0 || open_kcp(s, now) != 0) {
+	if (error != 0 || session_open_kcp(s, now) != 0) {
 		session_end(s, KCPSHIM_E_NOMEM, false, now);
 		return KCPSHIM_E_NOMEM;
 	}
-	s->peer_cid = params.cid;
+	s->peer_cid = s->opening->peer.cid;
 	s->unconfirmed = true;
-	s->retry = proof_retry(2 * (now - o->first_sent));
+	s->retry = proof_retry(2 * (now - s->opening->first_sent));
 	session_ping(s, now);
-	session_established(s, now);
-	return 0;
-}
-
-/* A repeated INIT: the ACCEPT may have been lost. */
-static int
-repeat_accept(struct session *s, const uint8_t *token)
-{
-	if (s->state != SESSION_ACCEPTING || memcmp(s->opening->token, token, UNSEALED_TOKEN_LEN) != 0)
-		return KCPSHIM_E_REPLAY;
-	s->send_hello = true;
-	endpoint_mark_due(s);
-	return 0;
-}
-
-static int
-new_half_open(struct endpoint *ep, struct listener *l, const struct path *path, uint32_t peer_cid, const uint8_t *token,
-    const struct handshake_params *peer, uint64_t now)
-{
-	struct handshake_params answer;
-	struct session *s;
-
-	if (l->room == 0 || l->half_open >= ENDPOINT_HALF_OPEN)
-		return KCPSHIM_E_FULL;
-	s = endpoint_add(ep, path, now);
-	if (s == NULL)
-		return KCPSHIM_E_NOMEM;
-	s->listener = l->handle;
-	l->half_open++;
-	s->state = SESSION_ACCEPTING;
-	if (opening_new(s, &l->config) != 0 || open_seals(s) != 0) {
-		endpoint_bury(s);
-		return KCPSHIM_E_NOMEM;
-	}
-	s->peer_cid = peer_cid;
-	endpoint_index_peer(s, peer_cid);
-	s->opening->peer = *peer;
-	memcpy(s->opening->token, token, UNSEALED_TOKEN_LEN);
-	offer_params(&l->config, &answer);
-	unsealed_accept_write(s->opening->datagram, peer_cid, s->cid, token, &answer);
-	s->opening->len = UNSEALED_ACCEPT_LEN;
-	s->clocks[SESSION_CLOCK_GIVEUP] = now + SESSION_HALF_OPEN_US;
-	s->send_hello = true;
-	endpoint_mark_due(s);
-	return 0;
-}
-
-int
-session_input_init(struct endpoint *ep, struct listener *l, const struct path *path, const uint8_t *d, size_t len, uint64_t now)
-{
-	struct handshake_params params;
-	const uint8_t *token;
-	struct session *s;
-	uint32_t cid;
-	int error;
-
-	error = unsealed_init_read(d, len, &cid, &token, &params);
-	if (error != 0)
-		return error;
-	/* An answer must not be larger than what asked for it. */
-	if (len < UNSEALED_ACCEPT_LEN)
-		return KCPSHIM_E_SHORT;
-	s = endpoint_find_peer(ep, path, cid);
-	if (s != NULL)
-		return repeat_accept(s, token);
-	return new_half_open(ep, l, path, cid, token, &params, now);
-}
-
-int
-session_prove(struct session *s, uint64_t now)
-{
-	struct listener *l = endpoint_listener(s->endpoint, s->listener);
-	int error;
-
-	if (l == NULL || l->room == 0)
-		return KCPSHIM_E_FULL;
-	error = open_kcp(s, now);
-	if (error != 0)
-		return error;
-	l->room--;
-	endpoint_half_open_done(s);
-	s->clocks[SESSION_CLOCK_GIVEUP] = TIMER_NEVER;
-	s->send_hello = false;
-	s->visible = true;
 	session_established(s, now);
 	return 0;
 }

@@ -7,7 +7,9 @@
 #include "error.h"
 #include "handshake.h"
 
+#define INIT_COOKIE_AT 24u
 #define INIT_TOKEN_AT 40u
+#define RETRY_COOKIE_AT 8u
 #define ACCEPT_CID_AT 8u
 #define ACCEPT_TOKEN_AT 12u
 
@@ -83,4 +85,33 @@ unsealed_accept_read(const uint8_t *d, size_t len, const uint8_t token[UNSEALED_
 		return KCPSHIM_E_AUTH;
 	params->cid = bytes_get32(d + ACCEPT_CID_AT);
 	return params->cid == 0 ? KCPSHIM_E_FORMAT : 0;
+}
+
+size_t
+unsealed_retry_write(uint8_t out[UNSEALED_RETRY_LEN], uint32_t client_cid, const uint8_t cookie[COOKIE_LEN])
+{
+	memset(out, 0, UNSEALED_RETRY_LEN);
+	bytes_put32(out, client_cid);
+	out[4] = HANDSHAKE_KIND_RETRY;
+	out[5] = UNSEALED_VERSION;
+	memcpy(out + RETRY_COOKIE_AT, cookie, COOKIE_LEN);
+	crc_append(out, UNSEALED_RETRY_LEN - UNSEALED_CRC_LEN);
+	return UNSEALED_RETRY_LEN;
+}
+
+int
+unsealed_retry_read(const uint8_t *d, size_t len, uint8_t init[UNSEALED_INIT_LEN])
+{
+	if (len != UNSEALED_RETRY_LEN)
+		return KCPSHIM_E_SHORT;
+	if (d[5] != UNSEALED_VERSION)
+		return KCPSHIM_E_VERSION;
+	len -= UNSEALED_CRC_LEN;
+	if (bytes_get32(d + len) != crc32c(0, d, len))
+		return KCPSHIM_E_AUTH;
+	if (bytes_get16(d + 6) != 0)
+		return KCPSHIM_E_FORMAT;
+	memcpy(init + INIT_COOKIE_AT, d + RETRY_COOKIE_AT, COOKIE_LEN);
+	crc_append(init, UNSEALED_INIT_HEADER + PARAMS_LEN);
+	return 0;
 }

@@ -16,6 +16,7 @@
 #include "udp.h"
 
 #define LOOP_BATCH 64
+#define LOOP_WALL_US 60000000u
 
 uint64_t
 loop_clock(void)
@@ -24,6 +25,17 @@ loop_clock(void)
 
 	clock_gettime(CLOCK_MONOTONIC, &ts);
 	return (uint64_t)ts.tv_sec * 1000000u + (uint64_t)ts.tv_nsec / 1000u;
+}
+
+/* First flights of sealed sessions carry the time; the two clocks drift apart, and the wall clock may be set. */
+static void
+loop_tell_wall(struct loop *l)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_REALTIME, &ts);
+	endpoint_set_time(l->ep, (uint64_t)ts.tv_sec * 1000000000u + (uint64_t)ts.tv_nsec, l->now);
+	l->wall_told = l->now;
 }
 
 static int
@@ -143,6 +155,7 @@ loop_init(struct loop *l, const struct config *cfg, uint64_t id, int ctl)
 	if ((l->mem = mem_new(0)) == NULL || (l->ep = endpoint_new(l->mem, seed)) == NULL)
 		return ENOMEM;
 	explicit_bzero(seed, sizeof(seed));
+	loop_tell_wall(l);
 	if ((l->epfd = epoll_create1(EPOLL_CLOEXEC)) < 0)
 		return errno;
 	if ((error = udp_io_new(l)) != 0 || (error = control_open(l, ctl)) != 0)
@@ -237,6 +250,8 @@ loop_run(struct loop *l)
 	while (!l->quit && !loop_idle_carrier(l)) {
 		n = loop_wait(l, ev, more ? 0 : loop_deadline(l));
 		l->now = loop_clock();
+		if (l->now - l->wall_told >= LOOP_WALL_US)
+			loop_tell_wall(l);
 		if (n < 0 && errno != EINTR) {
 			log_error("epoll_wait: %s", strerror(errno));
 			break;

@@ -58,6 +58,7 @@ struct loop {
 	struct keyring_entry *keyring;
 	uint64_t id;            /* 48 bits: ident.engine */
 	uint64_t now;           /* microseconds, CLOCK_MONOTONIC, read once per turn */
+	uint64_t wall_told;   /* when the endpoint was last told the wall clock */
 	pid_t pid;              /* process that runs the loop */
 	bool carrier;           /* an orphan: leave when nothing is left to carry */
 	bool home_gone;
