@@ -46,6 +46,7 @@ struct cc_bbr {
 	uint32_t round;
 	uint8_t state, phase;
 	uint8_t full_rounds;
+	uint8_t calm;              /* rounds since the last congested one */
 	bool full;                 /* the pipe was full once */
 	bool congested;            /* this round lost more than the path does by itself, and its queue had grown */
 	uint64_t round_end;        /* `delivered` that ends the round */

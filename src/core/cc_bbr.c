@@ -20,6 +20,7 @@
 #define BASE_SAMPLE 64u                   /* datagrams in one sample of the path's own loss */
 #define BASE_LOSS_MAX (65536u * 15u / 100u)
 #define BETA 218u                         /* 0.85: what remains of the window at a congestive loss */
+#define CALM_MAX 16u
 #define APP_FLOOR_WINDOW 10u              /* an idle writer's flow may always send this much a round trip */
 
 static const uint16_t cycle[] = { 320, 192, GAIN, GAIN, GAIN, GAIN, GAIN, GAIN };
@@ -184,10 +185,14 @@ judge_loss(struct cc *c, const struct cc_ack *a, bool round)
 	queue = b->round_rtt > b->min_rtt + max64(b->min_rtt / 10, 1000);
 	b->congested = queue && rate > LOSS_EXCESS + b->base_loss + b->base_loss / 2;
 	b->round_lost = b->round_acked = b->round_rtt = 0;
-	if (b->congested)
+	if (b->congested) {
 		b->inflight_hi = max64(min64(b->inflight_hi, a->inflight + a->lost) * BETA / GAIN, bdp(b));
-	else if (b->inflight_hi != UINT64_MAX)
-		b->inflight_hi += b->inflight_hi / 32;
+		b->calm = 0;
+	} else if (b->inflight_hi != UINT64_MAX) {
+		/* Slowly at first, so that a shallow queue is not overrun in every cycle. */
+		b->calm += b->calm < CALM_MAX;
+		b->inflight_hi += b->inflight_hi * b->calm / 256;
+	}
 }
 
 static void

@@ -66,7 +66,7 @@ kcp_new(struct mem *m, const struct kcp_config *cfg, uint64_t now)
 	rtt_init(&k->rtt, cfg->nodelay ? KCP_RTO_NODELAY_US : KCP_RTO_MIN_US);
 	cc_init(&k->cc, cfg->cc, k->cfg.mtu + KCP_UDP_OVERHEAD, cfg->rate);
 	apply_windows(k);
-	k->pace_rate = k->cc.pacing_rate;
+	kcp_pace_set(k);
 	kcp_ack_reset(k);
 	return k;
 }

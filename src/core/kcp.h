@@ -30,7 +30,7 @@ struct kcp_config {
 	uint32_t rmt_wnd;       /* peer's receive window before its first word about it, segments; 0: KCP's initial 128 */
 	uint32_t snd_buf;       /* bytes of unacknowledged + unsent data accepted from the writer; 0: snd_wnd segments */
 	bool nodelay;           /* * plain KCP's nodelay: smaller minimum RTO */
-	uint32_t interval_us;   /* * KCP's update interval: with KCP_CC_KCP the flush granularity; else only a bound for delayed work */
+	uint32_t interval_us;   /* * KCP's update interval; kept and reported, nothing waits for a tick */
 	uint32_t resend;        /* * fast-retransmit threshold of classic KCP (used by KCP_CC_KCP) */
 	bool stream;            /* * false: message mode, a write is one message (plain only) */
 	enum kcp_cc cc;         /* * */

@@ -42,8 +42,8 @@ seg_acked(struct kcp *k, uint32_t sn, bool has_echo, uint32_t echo, uint64_t now
 	} else {
 		kcp_list_remove(k, &k->lost, sn);
 	}
-	/* How long an acknowledgement may take, whatever the echo of the newest datagram says. */
-	if (s->xmit == 1 && s->copies == 0 && now - s->sent_at > k->rtt_max)
+	/* How long an acknowledgement may take, whatever the echo of the newest datagram says; plain KCP echoes each segment. */
+	if (k->cfg.codec == WIRE_SESSION && s->xmit == 1 && s->copies == 0 && now - s->sent_at > k->rtt_max)
 		k->rtt_max = now - s->sent_at;
 	if (s->xmit > 1 || (s->copies > 0 && has_echo))
 		kcp_tail_judge(k, s->xmit > 1 || !seq_before(echo, (uint32_t)s->sent_at));

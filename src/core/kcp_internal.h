@@ -101,6 +101,8 @@ struct kcp {
 
 	/* pacing */
 	uint64_t pace_rate;       /* bytes/s that pace_at_ns was made with */
+	uint64_t pace_ns_256;     /* nanoseconds for 256 bytes at that rate */
+	uint64_t pace_burst_ns;   /* what may leave at once */
 	uint64_t pace_at_ns;      /* when all that was sent has left at the pacing rate, nanoseconds */
 	uint64_t pace_wake;       /* data is held back until then */
 
@@ -230,5 +232,6 @@ void kcp_pace_sent(struct kcp *, uint64_t bytes, uint64_t now);
 bool kcp_may_send_new(const struct kcp *);
 /* The pacing rate changed. */
 void kcp_pace_changed(struct kcp *, uint64_t now);
+void kcp_pace_set(struct kcp *);
 
 #endif

@@ -73,6 +73,14 @@ kcp_loss_mark(struct kcp *k, uint32_t sn)
 	kcp_list_append(k, &k->lost, sn);
 }
 
+/* KCP's fast resend: that many later segments arrived. It yields to the window once reordering was seen (RFC 8985 6.2, step 4). */
+static bool
+skipped(const struct kcp *k, uint32_t sn)
+{
+	return k->cfg.cc == KCP_CC_KCP && k->cfg.resend > 0 && k->lateness == 0 && snd_at(k, sn)->xmit == 1 &&
+	    seq_diff(k->rack_sn, sn) >= (int32_t)k->cfg.resend;
+}
+
 void
 kcp_loss_detect(struct kcp *k, uint64_t now)
 {
@@ -81,7 +89,7 @@ kcp_loss_detect(struct kcp *k, uint64_t now)
 	while (k->sent.count > 0) {
 		uint32_t sn = k->sent.head;
 		struct snd_seg *s = snd_at(k, sn);
-		uint64_t due = s->sent_at + k->rack_rtt + k->reo_wnd;
+		uint64_t due = skipped(k, sn) ? now : s->sent_at + k->rack_rtt + k->reo_wnd;
 
 		if (s->sent_at > k->rack_sent_at || (s->sent_at == k->rack_sent_at && !seq_before(sn, k->rack_sn)))
 			break;

@@ -7,20 +7,19 @@
 #define BURST_MIN_SEGMENTS 2u
 #define BURST_MAX 65536u
 
-static uint64_t
-burst_bytes(const struct kcp *k)
+/* Divisions are made when the rate changes, not for each datagram. */
+void
+kcp_pace_set(struct kcp *k)
 {
-	uint64_t b = k->pace_rate * BURST_US / 1000000u, least = (uint64_t)BURST_MIN_SEGMENTS * k->cc.mss;
+	uint64_t burst = k->cc.pacing_rate * BURST_US / 1000000u, least = (uint64_t)BURST_MIN_SEGMENTS * k->cc.mss;
 
-	if (b < least)
-		b = least;
-	return b < BURST_MAX ? b : BURST_MAX;
-}
-
-static uint64_t
-pace_ns(const struct kcp *k, uint64_t bytes)
-{
-	return bytes * 1000000000u / k->pace_rate;
+	if (burst < least)
+		burst = least;
+	if (burst > BURST_MAX)
+		burst = BURST_MAX;
+	k->pace_rate = k->cc.pacing_rate;
+	k->pace_ns_256 = 256000000000u / k->pace_rate;
+	k->pace_burst_ns = burst * k->pace_ns_256 / 256;
 }
 
 /* A burst may leave at once; then the pacer rests until all of it would have left at the rate. */
@@ -29,8 +28,8 @@ kcp_pace_sent(struct kcp *k, uint64_t bytes, uint64_t now)
 {
 	if (k->pace_at_ns < now * 1000)
 		k->pace_at_ns = now * 1000;
-	k->pace_at_ns += pace_ns(k, bytes);
-	if (k->pace_at_ns - now * 1000 >= pace_ns(k, burst_bytes(k)))
+	k->pace_at_ns += bytes * k->pace_ns_256 / 256;
+	if (k->pace_at_ns - now * 1000 >= k->pace_burst_ns)
 		k->pace_wake = (k->pace_at_ns + 999) / 1000;
 }
 
@@ -44,7 +43,7 @@ kcp_pace_changed(struct kcp *k, uint64_t now)
 		return;
 	owed = k->pace_at_ns > now * 1000 ? k->pace_at_ns - now * 1000 : 0;
 	owed = (uint64_t)((double)owed * (double)k->pace_rate / (double)k->cc.pacing_rate);
-	k->pace_rate = k->cc.pacing_rate;
+	kcp_pace_set(k);
 	if (owed > 0) {
 		k->pace_at_ns = now * 1000 + owed;
 		if (k->pace_wake > now)
