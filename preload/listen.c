@@ -22,7 +22,7 @@ bound_address(int fd, struct netaddr *a)
 			return false;
 		if (a->port != 0)
 			return true;
-		if (bind(fd, sa, len) != 0)
+		if (real()->bind(fd, sa, len) != 0)
 			return false;
 	}
 	return false;

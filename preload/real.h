@@ -18,7 +18,7 @@ ssize_t __recv_chk(int, void *, size_t, size_t, int);
 ssize_t __recvfrom_chk(int, void *restrict, size_t, size_t, int, __SOCKADDR_ARG, socklen_t *restrict);
 
 #define REAL_FUNCTIONS(X) \
-	X(accept) X(accept4) X(close) X(connect) X(dup) X(dup2) X(dup3) X(epoll_ctl) \
+	X(accept) X(accept4) X(bind) X(close) X(connect) X(dup) X(dup2) X(dup3) X(epoll_ctl) \
 	X(_exit) X(_Exit) X(execve) X(execveat) X(execvpe) X(fcntl) X(fcntl64) X(fexecve) \
 	X(getpeername) X(getsockname) X(getsockopt) X(ioctl) X(listen) \
 	X(posix_spawn) X(posix_spawnp) X(quick_exit) \

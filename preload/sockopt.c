@@ -13,7 +13,7 @@
 enum owner {
 	OWNER_ENGINE,
 	OWNER_PAIR,      /* the kernel acts on the program's end */
-	OWNER_BOTH,      /* set on both: the kernel acts on blocking calls, the engine on readiness */
+	OWNER_BOTH,      /* the engine judges the value and acts on readiness, the kernel acts on blocking calls */
 	OWNER_IDENTITY,
 };
 
@@ -130,6 +130,18 @@ engine_set(int fd, const struct ident *id, int level, int name, const void *valu
 }
 
 static int
+set_both(int fd, const struct ident *id, int name, const void *value, socklen_t len)
+{
+	int error = engine_set(fd, id, SOL_SOCKET, name, value, len);
+	int judged;
+	socklen_t judged_len = sizeof(judged);
+
+	if (error == 0 && engine_get(fd, id, SOL_SOCKET, name, &judged, &judged_len) == 0)
+		real()->setsockopt(fd, SOL_SOCKET, name, &judged, judged_len);
+	return error;
+}
+
+static int
 get_ours(int fd, const struct ident *id, int level, int name, void *value, socklen_t *len)
 {
 	int number;
@@ -148,7 +160,6 @@ get_ours(int fd, const struct ident *id, int level, int name, void *value, sockl
 		memcpy(value, &number, *len);
 		return 0;
 	case OWNER_PAIR:
-	case OWNER_BOTH:
 		return real()->getsockopt(fd, level, name, value, len) == 0 ? 0 : errno;
 	default:
 		return engine_get(fd, id, level, name, value, len);
@@ -158,8 +169,6 @@ get_ours(int fd, const struct ident *id, int level, int name, void *value, sockl
 static int
 set_ours(int fd, const struct ident *id, int level, int name, const void *value, socklen_t len)
 {
-	int error = 0;
-
 	if ((int)len < 0)
 		return EINVAL;
 	if (value == NULL && len != 0)
@@ -170,11 +179,9 @@ set_ours(int fd, const struct ident *id, int level, int name, const void *value,
 	case OWNER_PAIR:
 		return real()->setsockopt(fd, level, name, value, len) == 0 ? 0 : errno;
 	case OWNER_BOTH:
-		if (real()->setsockopt(fd, level, name, value, len) != 0)
-			error = errno;
-		/* fall through */
+		return set_both(fd, id, name, value, len);
 	default:
-		return error ? error : engine_set(fd, id, level, name, value, len);
+		return engine_set(fd, id, level, name, value, len);
 	}
 }
 

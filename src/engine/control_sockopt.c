@@ -128,7 +128,7 @@ control_getsockopt(struct loop *l, struct conn *c, struct listener *li, const st
 		if (c != NULL && mss > 0)
 			return sockopt_put(r, q->optlen, &mss, sizeof(mss));
 	}
-	if ((q->level == IPPROTO_IP && q->optname == IP_MTU) || (q->level == IPPROTO_IPV6 && q->optname == IPV6_MTU)) {
+	if ((q->level == IPPROTO_IP && q->optname == IP_MTU) || (q->level == IPPROTO_IPV6 && q->optname == IPV6_MTU && domain == AF_INET6)) {
 		int mtu;
 
 		if (c == NULL)
@@ -143,6 +143,25 @@ control_getsockopt(struct loop *l, struct conn *c, struct listener *li, const st
 	return 0;
 }
 
+/* What the kernel allows a fresh socket, on which values are tried, but not one that is connected or listens. */
+static int
+sockopt_refused(const struct conn *c, const struct listener *li, const struct ctl_request *q, int domain)
+{
+	int value = 0;
+
+	if (q->optlen >= sizeof(value))
+		memcpy(&value, q->opt, sizeof(value));
+	if (q->level == IPPROTO_IPV6 && q->optname == IPV6_V6ONLY)
+		return domain == AF_INET6 ? EINVAL : ENOPROTOOPT; /* bound already */
+	if (q->level != IPPROTO_TCP || q->optlen < sizeof(value))
+		return 0;
+	if (c != NULL && (q->optname == TCP_FASTOPEN || q->optname == TCP_FASTOPEN_CONNECT))
+		return EINVAL;
+	if (q->optname == TCP_WINDOW_CLAMP && value == 0)
+		return EINVAL;
+	return li != NULL && q->optname == TCP_REPAIR ? EPERM : 0;
+}
+
 int
 control_setsockopt(struct loop *l, struct conn *c, struct listener *li, const struct ctl_request *q)
 {
@@ -152,8 +171,8 @@ control_setsockopt(struct loop *l, struct conn *c, struct listener *li, const st
 
 	if (q->optlen > sizeof(q->opt))
 		return EINVAL;
-	if (q->level == IPPROTO_IPV6 && q->optname == IPV6_V6ONLY)
-		return domain == AF_INET6 ? EINVAL : ENOPROTOOPT; /* bound already */
+	if ((error = sockopt_refused(c, li, q, domain)) != 0)
+		return error;
 	error = options_set(l->mem, o != NULL ? o : &forgotten, domain, q->level, q->optname, q->opt, q->optlen);
 	options_dispose(l->mem, &forgotten);
 	if (error == 0 && c != NULL)

@@ -90,13 +90,12 @@ engine_own_table(int *keep, int nkeep)
 	return 0;
 }
 
+/* The descriptor of a log file, or `err`, the thread's own copy of stderr. */
 static int
-engine_log_fd(const struct config *cfg)
+engine_log_fd(const struct config *cfg, int err)
 {
-	if (cfg->log_level == CONFIG_LOG_NONE)
-		return -1;
-	if (cfg->log_file[0] == '\0')
-		return fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, 0);
+	if (cfg->log_level == CONFIG_LOG_NONE || cfg->log_file[0] == '\0')
+		return err;
 	return open(cfg->log_file, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
 }
 
@@ -114,13 +113,16 @@ static void *
 engine_thread(void *arg)
 {
 	struct loop *l = arg;
-	int keep[2] = { engine.ctl, engine_log_fd(engine.cfg) };
+	const struct config *cfg = engine.cfg;
+	bool to_stderr = cfg->log_level != CONFIG_LOG_NONE && cfg->log_file[0] == '\0';
+	int keep[2] = { engine.ctl, to_stderr ? STDERR_FILENO : -1 };
 	int error;
 
 	(void)pthread_setname_np(pthread_self(), "kcpshim");
 	if ((error = engine_own_table(keep, 2)) == 0) {
-		log_init(engine.cfg->log_level, keep[1], engine.cfg->program);
-		error = loop_init(l, engine.cfg, engine.starting, keep[0]);
+		/* Only now: nothing that is opened may show in the program's table. */
+		log_init(cfg->log_level, engine_log_fd(cfg, keep[1]), cfg->program);
+		error = loop_init(l, cfg, engine.starting, keep[0]);
 	}
 	engine_report(error);
 	if (error == 0)

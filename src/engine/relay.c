@@ -333,7 +333,12 @@ static void
 relay_closed(struct loop *l, struct conn *c)
 {
 	int error = relay_errno(session_error(c->session));
+	struct session_info si;
 
+	/* In CLOSE_WAIT a reset is told as EPIPE (Linux tcp_reset()). */
+	session_get_info(c->session, &si);
+	if (error == ECONNRESET && si.got_fin && !si.sent_fin)
+		error = EPIPE;
 	if (c->error == 0)
 		c->error = error;
 	if (c->waiter != NULL) {
