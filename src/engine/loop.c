@@ -247,8 +247,13 @@ loop_run(struct loop *l)
 	bool more = false;
 	int n;
 
-	while (!l->quit && !loop_idle_carrier(l)) {
-		n = loop_wait(l, ev, more ? 0 : loop_deadline(l));
+	while (!l->quit) {
+		uint64_t deadline = more ? 0 : loop_deadline(l);
+
+		/* Asked after the deadline: closing the last socket is what may make it idle. */
+		if (loop_idle_carrier(l))
+			break;
+		n = loop_wait(l, ev, deadline);
 		l->now = loop_clock();
 		if (l->now - l->wall_told >= LOOP_WALL_US)
 			loop_tell_wall(l);
