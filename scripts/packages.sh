@@ -37,6 +37,8 @@ iperf3 iperf3
 wrk wrk
 psql postgresql-client
 mandoc mandoc
+go golang-go
+file:/usr/share/gocode/src/github.com/xtaci/kcp-go golang-github-xtaci-kcp-dev
 '
 
 packages_has() {
