@@ -180,6 +180,8 @@ conflict(const struct rules_options *all, const struct rules_options *own)
 		return "salt and salt_file exclude each other";
 	if (!plain && all->crypto == RULES_CRYPTO_AES_CBC)
 		return "crypto=aes-cbc needs wire=plain";
+	if (!plain && all->crypto == RULES_CRYPTO_PLUGIN)
+		return "crypto=plugin needs wire=plain";
 	if (plain && all->crypto == RULES_CRYPTO_AEAD)
 		return "crypto=aead needs wire=session";
 	if (all->crypto == RULES_CRYPTO_AES_CBC && (!has_key(all) || !has_salt(all)))
@@ -201,12 +203,6 @@ conflict(const struct rules_options *all, const struct rules_options *own)
 static const char *
 missing(const struct rules_options *all, enum rules_role role)
 {
-	bool protects = all->crypto == RULES_CRYPTO_AUTO ? has_key(all) : all->crypto != RULES_CRYPTO_NONE;
-
-	if (!CONFIG_HAS_PLAIN && all->wire == RULES_WIRE_PLAIN)
-		return "wire=plain is not supported in this version";
-	if (!CONFIG_HAS_SEALING && all->wire == RULES_WIRE_SESSION && protects)
-		return "keys and ciphers are not supported in this version: nothing would be encrypted";
 	if ((role & RULES_CONNECT) != 0 && HAS(all, RULES_OPT_UDP_PORT) && all->udp_port != 0)
 		return "udp_port is supported for role listen only in this version";
 	return NULL;

@@ -8,11 +8,6 @@
 #define CONFIG_RULES_MAX (1u << 20)  /* bytes of a rules file */
 #define CONFIG_SECRET_MAX 256u       /* bytes of a salt file, or of the key file of aes-cbc or a plugin */
 
-/* What the sessions of this version can do. Where one is 0 the configuration refuses what asks for it, and the manual says so:
- * nobody must believe that a key protects, or that another implementation understands, what is sent. */
-#define CONFIG_HAS_SEALING 0         /* wire=session: keys, crypto=aead and plugins */
-#define CONFIG_HAS_PLAIN 1           /* wire=plain, and with it crypto=aes-cbc */
-
 /* What a file that is not there means. */
 enum config_missing {
 	CONFIG_MISSING_ERROR,
