@@ -5,6 +5,8 @@
 
 #include <check.h>
 
+#include "core/error.h"
+
 struct path
 sesspair_path(int side, uint32_t sock)
 {
@@ -32,6 +34,8 @@ sesspair_init(struct sesspair *sp, const struct session_config *cfg)
 		ck_assert_ptr_nonnull(sp->ep[i]);
 		endpoint_set_time(sp->ep[i], UINT64_C(1700000000000000000), sp->now);
 	}
+	/* What a client says before the server was there is never new to it. */
+	sp->now += 1000000;
 	sp->listener = endpoint_listen(sp->ep[1], 1, cfg);
 	ck_assert_int_gt(sp->listener, 0);
 }
@@ -85,7 +89,11 @@ sesspair_replay(struct sesspair *sp, int i)
 	struct sesspair_datagram copy = sp->log[i];
 	struct path p;
 
-	p = copy.from == 0 ? sesspair_path(1, copy.path.sock) : sesspair_path(0, copy.path.remote.port - 1000u);
+	p = copy.from == 0 ? sesspair_path(1, copy.path.sock) : sesspair_path(0, copy.path.remote.port - 1000u - sp->nat);
+	if (copy.from == 0)
+		p.remote.port = (uint16_t)(p.remote.port + sp->nat);
+	else if (copy.path.remote.port < 1000u + sp->nat)
+		return KCPSHIM_E_UNKNOWN;
 	return endpoint_input(sp->ep[!copy.from], &p, copy.data, copy.len, sp->now);
 }
 
