@@ -431,6 +431,7 @@ main(void)
 	Suite *s = suite_create("kcp");
 	TCase *t = tcase_create("kcp");
 	SRunner *r = srunner_create(s);
+	int failed;
 
 	tcase_set_timeout(t, 240);
 	tcase_add_loop_test(t, bytes_arrive, 0, sizeof(flows) / sizeof(flows[0]));
@@ -445,5 +446,7 @@ main(void)
 	tcase_add_loop_test(t, ranges_tell_the_truth, 0, 30);
 	suite_add_tcase(s, t);
 	srunner_run_all(r, CK_NORMAL);
-	return srunner_ntests_failed(r) == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+	failed = srunner_ntests_failed(r);
+	srunner_free(r);
+	return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
 }

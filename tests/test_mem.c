@@ -128,6 +128,7 @@ main(void)
 	Suite *s = suite_create("mem");
 	TCase *t = tcase_create("mem");
 	SRunner *r = srunner_create(s);
+	int failed;
 
 	tcase_set_timeout(t, 120);
 	tcase_add_test(t, aligned_zeroed_disjoint);
@@ -136,5 +137,7 @@ main(void)
 	tcase_add_test(t, left_out_of_core_dumps);
 	suite_add_tcase(s, t);
 	srunner_run_all(r, CK_NORMAL);
-	return srunner_ntests_failed(r) == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+	failed = srunner_ntests_failed(r);
+	srunner_free(r);
+	return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
 }

@@ -26,9 +26,12 @@ main(void)
 	Suite *s = suite_create("seq");
 	TCase *t = tcase_create("order");
 	SRunner *r = srunner_create(s);
+	int failed;
 
 	tcase_add_loop_test(t, order, 0, sizeof(cases) / sizeof(cases[0]));
 	suite_add_tcase(s, t);
 	srunner_run_all(r, CK_NORMAL);
-	return srunner_ntests_failed(r) == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+	failed = srunner_ntests_failed(r);
+	srunner_free(r);
+	return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
 }

@@ -193,6 +193,7 @@ main(void)
 	Suite *s = suite_create("transport");
 	TCase *t = tcase_create("transport");
 	SRunner *r = srunner_create(s);
+	int failed;
 
 	tcase_set_timeout(t, 240);
 	tcase_add_loop_test(t, bulk, 0, 2 * NPATHS * SEEDS);
@@ -203,5 +204,7 @@ main(void)
 	tcase_add_loop_test(t, blackout, 0, 2);
 	suite_add_tcase(s, t);
 	srunner_run_all(r, CK_NORMAL);
-	return srunner_ntests_failed(r) == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+	failed = srunner_ntests_failed(r);
+	srunner_free(r);
+	return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
 }

@@ -485,6 +485,7 @@ main(void)
 	Suite *s = suite_create("vectors");
 	TCase *t = tcase_create("vectors");
 	SRunner *r = srunner_create(s);
+	int failed;
 
 	tcase_set_timeout(t, 120);
 	tcase_add_test(t, single_datagrams);
@@ -492,5 +493,7 @@ main(void)
 	tcase_add_test(t, aiokcp_sessions);
 	suite_add_tcase(s, t);
 	srunner_run_all(r, CK_NORMAL);
-	return srunner_ntests_failed(r) == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+	failed = srunner_ntests_failed(r);
+	srunner_free(r);
+	return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
 }

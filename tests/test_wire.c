@@ -225,6 +225,7 @@ main(void)
 	Suite *s = suite_create("wire");
 	TCase *t = tcase_create("wire");
 	SRunner *r = srunner_create(s);
+	int failed;
 
 	tcase_set_timeout(t, 120);
 	tcase_add_test(t, plain_bytes);
@@ -234,5 +235,7 @@ main(void)
 	tcase_add_test(t, ack_takes_the_ranges_that_fit);
 	suite_add_tcase(s, t);
 	srunner_run_all(r, CK_NORMAL);
-	return srunner_ntests_failed(r) == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+	failed = srunner_ntests_failed(r);
+	srunner_free(r);
+	return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
 }

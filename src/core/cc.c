@@ -117,6 +117,8 @@ cc_on_timeout(struct cc *c, uint64_t inflight)
 void
 cc_on_spurious(struct cc *c)
 {
+	if (c->kind == KCP_CC_AUTO)
+		cc_bbr_on_spurious(c);
 	if (c->prior_cwnd == 0)
 		return;
 	c->cwnd = max64(c->cwnd, c->prior_cwnd);

@@ -48,6 +48,7 @@ struct cc_bbr {
 	uint8_t full_rounds;
 	uint8_t calm;              /* rounds since the last congested one */
 	bool full;                 /* the pipe was full once */
+	bool full_by_loss;         /* so it seemed from a loss, a moment ago */
 	bool congested;            /* this round lost more than the path does by itself, and its queue had grown */
 	uint64_t round_end;        /* `delivered` that ends the round */
 	uint64_t full_bw;
@@ -58,6 +59,7 @@ struct cc_bbr {
 	uint64_t base_lost, base_acked;
 	uint32_t base_loss;        /* per 65536: what is lost while there is no queue */
 	uint64_t inflight_hi;      /* UINT64_MAX: no limit known */
+	uint64_t prior_hi;         /* before the last congested round; 0: taken back already */
 };
 
 struct cc {
@@ -88,5 +90,6 @@ void cc_on_spurious(struct cc *);
 /* cc_bbr.c, for cc.c */
 void cc_bbr_init(struct cc *);
 void cc_bbr_on_ack(struct cc *, const struct cc_ack *);
+void cc_bbr_on_spurious(struct cc *);
 
 #endif

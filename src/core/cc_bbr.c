@@ -20,6 +20,8 @@
 #define BASE_SAMPLE 64u                   /* datagrams in one sample of the path's own loss */
 #define BASE_LOSS_MAX (65536u * 15u / 100u)
 #define BETA 218u                         /* 0.85: what remains of the window at a congestive loss */
+#define STARTUP_LOSSES 6u                 /* datagrams in a round, BBRStartupFullLossCnt */
+#define STEADY_LOSSES 2u
 #define CALM_MAX 16u
 #define APP_FLOOR_WINDOW 10u              /* an idle writer's flow may always send this much a round trip */
 
@@ -97,6 +99,22 @@ cc_bbr_init(struct cc *c)
 {
 	memset(&c->bbr, 0, sizeof(c->bbr));
 	c->bbr.inflight_hi = UINT64_MAX;
+}
+
+void
+cc_bbr_on_spurious(struct cc *c)
+{
+	struct cc_bbr *b = &c->bbr;
+
+	if (b->prior_hi != 0)
+		b->inflight_hi = max64(b->inflight_hi, b->prior_hi);
+	b->prior_hi = 0;
+	b->round_lost = 0;
+	if (b->full_by_loss) {
+		b->full = b->full_by_loss = false;
+		b->full_rounds = 0;
+		b->state = BBR_STARTUP;
+	}
 }
 
 static bool
@@ -183,9 +201,11 @@ judge_loss(struct cc *c, const struct cc_ack *a, bool round)
 	total = b->round_lost + b->round_acked;
 	rate = total > 0 ? b->round_lost * 65536u / total : 0;
 	queue = b->round_rtt > b->min_rtt + max64(b->min_rtt / 10, 1000);
-	b->congested = queue && rate > LOSS_EXCESS + b->base_loss + b->base_loss / 2;
+	b->congested = queue && rate > LOSS_EXCESS + b->base_loss + b->base_loss / 2 &&
+	    b->round_lost >= (uint64_t)(b->state == BBR_STARTUP ? STARTUP_LOSSES : STEADY_LOSSES) * c->mss;
 	b->round_lost = b->round_acked = b->round_rtt = 0;
 	if (b->congested) {
+		b->prior_hi = b->inflight_hi;
 		b->inflight_hi = max64(min64(b->inflight_hi, a->inflight + a->lost) * BETA / GAIN, bdp(b));
 		b->calm = 0;
 	} else if (b->inflight_hi != UINT64_MAX) {
@@ -201,7 +221,7 @@ check_full(struct cc_bbr *b, const struct cc_ack *a, bool round)
 	if (b->full || !round || a->app_limited)
 		return;
 	if (b->congested) {
-		b->full = true;
+		b->full = b->full_by_loss = true;
 		return;
 	}
 	if (b->bw.value[0] >= b->full_bw + b->full_bw / 4) {
@@ -219,6 +239,7 @@ enter_probe_bw(struct cc_bbr *b, const struct cc_ack *a)
 	/* Not the phase that sends faster, and not the same one for every flow. */
 	b->phase = (uint8_t)(2 + (a->now / 7 + a->delivered) % (PHASES - 2));
 	b->phase_at = a->now;
+	b->full_by_loss = false;
 }
 
 static void

@@ -14,6 +14,7 @@
 #define KCP_RING_MIN 8u
 #define KCP_RANGES_MAX 8192u            /* islands beyond rcv_nxt; more are refused and come again */
 #define KCP_ACKS_MAX 4096u              /* plain: acknowledgements that wait to be sent */
+#define KCP_ACK_LUMP 8u                 /* session: an acknowledgement for more than that names every island */
 #define KCP_ACK_REPEATS 2u              /* plain: acknowledgements behind a hole are said so often again */
 #define KCP_UDP_OVERHEAD 28u            /* IPv4 and UDP headers, counted in rates */
 #define KCP_THIN_SEGMENTS 8u            /* flows with no more in flight use a timer per segment */
@@ -157,6 +158,7 @@ struct kcp {
 	struct ack_item said[KCP_ACK_REPEATS];  /* the newest said_n that were sent */
 	uint32_t said_n, said_at;
 	uint64_t ack_at;          /* KCP_NEVER: nothing to acknowledge */
+	uint32_t owed;            /* segments since the last acknowledgement */
 	uint32_t echo_ts;
 	uint64_t echo_at;
 	bool wins_due;

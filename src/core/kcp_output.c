@@ -227,6 +227,7 @@ static void
 acks_sent(struct kcp *k)
 {
 	k->ack_at = KCP_NEVER;
+	k->owed = 0;
 	k->nacks = k->acks_done = 0;
 	if (k->acks_cap > 64) {
 		mem_free(k->mem, k->acks, k->acks_cap * sizeof(*k->acks));
@@ -275,23 +276,42 @@ put_plain_acks(struct kcp *k, struct wire_writer *w)
 }
 
 static void
-put_acks(struct kcp *k, struct wire_writer *w, uint64_t now)
+put_session_acks(struct kcp *k, struct wire_writer *w, uint64_t now)
 {
+	uint32_t frames = 1;
 	struct wire_frame f;
 
-	if (k->cfg.codec == WIRE_PLAIN) {
-		put_plain_acks(k, w);
-		return;
-	}
 	memset(&f, 0, offsetof(struct wire_frame, ranges));
 	f.type = WIRE_ACK;
 	f.una = k->rcv_nxt;
 	f.wnd = kcp_recv_window(k);
 	f.ts = k->echo_ts;
 	f.ts_delay_us = now - k->echo_at < UINT32_MAX ? (uint32_t)(now - k->echo_at) : UINT32_MAX;
-	kcp_recv_ranges(k, &f);
-	if (wire_put(w, &f))
-		acks_sent(k);
+	/* What a lump of segments left unnamed would look lost beside its newest ones. */
+	if (k->owed > KCP_ACK_LUMP && k->islands > WIRE_ACK_RANGES_MAX) {
+		frames = (k->islands + WIRE_ACK_RANGES_MAX - 1) / WIRE_ACK_RANGES_MAX;
+		k->cursor = k->first_island;
+	}
+	for (uint32_t i = 0; i < frames; i++) {
+		if (frames > 1)
+			k->ack_high = false;
+		kcp_recv_ranges(k, &f);
+		if (!wire_put(w, &f)) {
+			if (i == 0)
+				return;
+			break;
+		}
+	}
+	acks_sent(k);
+}
+
+static void
+put_acks(struct kcp *k, struct wire_writer *w, uint64_t now)
+{
+	if (k->cfg.codec == WIRE_PLAIN)
+		put_plain_acks(k, w);
+	else
+		put_session_acks(k, w, now);
 }
 
 static void

@@ -193,6 +193,7 @@ owe_ack(struct kcp *k, const struct wire_frame *f, uint64_t now)
 		k->echo_ts = f->ts;
 		k->echo_at = now;
 	}
+	k->owed++;
 	if (k->ack_at == KCP_NEVER)
 		k->ack_at = now + k->cfg.ack_delay_us;
 }
