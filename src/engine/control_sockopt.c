@@ -7,7 +7,10 @@
 #include <string.h>
 #include <sys/socket.h>
 
+#include <kcpshim.h>
+
 #include "../core/session.h"
+#include "kcpopt.h"
 #include "listener.h"
 #include "options.h"
 #include "relay.h"
@@ -128,6 +131,11 @@ control_getsockopt(struct loop *l, struct conn *c, struct listener *li, const st
 		if (c != NULL && mss > 0)
 			return sockopt_put(r, q->optlen, &mss, sizeof(mss));
 	}
+	if (q->level == SOL_KCP) {
+		if ((error = kcpopt_get(c, o != NULL ? o : &none, q->optname, r->opt, &len)) == 0)
+			r->optlen = (uint32_t)len;
+		return error;
+	}
 	if ((q->level == IPPROTO_IP && q->optname == IP_MTU) || (q->level == IPPROTO_IPV6 && q->optname == IPV6_MTU && domain == AF_INET6)) {
 		int mtu;
 
@@ -173,6 +181,8 @@ control_setsockopt(struct loop *l, struct conn *c, struct listener *li, const st
 		return EINVAL;
 	if ((error = sockopt_refused(c, li, q, domain)) != 0)
 		return error;
+	if (q->level == SOL_KCP)
+		return o == NULL ? ENOTCONN : kcpopt_set(l, c, o, q->optname, q->opt, q->optlen);
 	error = options_set(l->mem, o != NULL ? o : &forgotten, domain, q->level, q->optname, q->opt, q->optlen);
 	options_dispose(l->mem, &forgotten);
 	if (error == 0 && c != NULL)

@@ -29,8 +29,8 @@ options_dispose(struct mem *m, struct options *o)
 	memset(o, 0, sizeof(*o));
 }
 
-static int
-options_remember(struct mem *m, struct options *o, int level, int name, const void *value, size_t len)
+int
+options_keep(struct mem *m, struct options *o, int level, int name, const void *value, size_t len)
 {
 	struct option *e = options_find(o, level, name);
 
@@ -68,7 +68,7 @@ options_copy(struct mem *m, struct options *to, const struct options *from)
 	for (unsigned i = 0; i < from->count; i++) {
 		const struct option *e = &from->list[i];
 
-		if ((error = options_remember(m, to, e->level, e->name, e->value, e->len)) != 0)
+		if ((error = options_keep(m, to, e->level, e->name, e->value, e->len)) != 0)
 			return error;
 	}
 	return 0;
@@ -108,7 +108,7 @@ options_read(struct mem *m, struct options *o, int tcp_fd, int domain)
 			continue;
 		if (getsockopt(fresh, level, name, usual, &ulen) == 0 && ulen == hlen && memcmp(have, usual, hlen) == 0)
 			continue;
-		error = options_remember(m, o, level, name, have, hlen);
+		error = options_keep(m, o, level, name, have, hlen);
 	}
 	close(fresh);
 	return error;
@@ -126,7 +126,7 @@ options_set(struct mem *m, struct options *o, int domain, int level, int name, c
 	if (setsockopt(fd, level, name, value, (socklen_t)len) != 0)
 		error = errno;
 	else if (getsockopt(fd, level, name, now, &nlen) == 0 && nlen > 0)
-		error = options_remember(m, o, level, name, now, nlen);
+		error = options_keep(m, o, level, name, now, nlen);
 	close(fd);
 	return error;
 }

@@ -31,6 +31,8 @@ int options_read(struct mem *, struct options *, int tcp_fd, int domain);
 int options_set(struct mem *, struct options *, int domain, int level, int name, const void *value, size_t len);
 /* The remembered value, else that of a fresh TCP socket. *len in: room, out: length. 0 or positive errno. */
 int options_get(const struct options *, int domain, int level, int name, void *value, size_t *len);
+/* Remembers a value as it is. 0, EINVAL (longer than OPTIONS_LEN_MAX) or ENOBUFS. */
+int options_keep(struct mem *, struct options *, int level, int name, const void *value, size_t len);
 /* Copies all (accept). */
 int options_copy(struct mem *, struct options *to, const struct options *from);
 /* An int-valued option that was set, else `otherwise`. */

@@ -19,6 +19,7 @@
 #include "config.h"
 #include "control.h"
 #include "fdroom.h"
+#include "kcpopt.h"
 #include "listener.h"
 #include "log.h"
 #include "relay_io.h"
@@ -247,6 +248,7 @@ relay_accept(struct loop *l, struct session *s, struct listener *li, struct conn
 		return error;
 	}
 	relay_apply_options(l, c);
+	kcpopt_apply(l, c);
 	*out = c;
 	return 0;
 }
@@ -378,8 +380,10 @@ relay_session_ready(struct loop *l, struct session *s)
 			endpoint_release(l->ep, s);
 		return;
 	}
-	if ((ev & SESSION_EV_OPENED) && !c->opened)
+	if ((ev & SESSION_EV_OPENED) && !c->opened) {
+		kcpopt_apply(l, c);
 		relay_opened(l, c);
+	}
 	if (ev & (SESSION_EV_READABLE | SESSION_EV_WRITABLE))
 		relay_mark(l, c);
 	if ((ev & SESSION_EV_DRAINED) && c->drainer != NULL)
