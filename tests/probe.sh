@@ -33,7 +33,7 @@ for family in $families; do
 		echo "IPv$family: $name differs:"
 		for side in tcp kcp; do
 			sed -n "s/^$name:/  $side:/p" "$dir/$side.$family"
-		done | sed 's/ \([A-Za-z_-]*=\)/ \1/g'
+		done
 		bad=1
 	done < "$dir/differ"
 	echo "IPv$family: $(wc -l < "$dir/tcp.$family") probes, $(wc -l < "$dir/differ") differ"
