@@ -189,7 +189,7 @@ owe_ack(struct kcp *k, const struct wire_frame *f, uint64_t now)
 		k->acks[k->nacks++] = (struct ack_item){ f->sn, f->ts };
 	}
 	/* The newest clock, not the last to arrive: an echo before a retransmission then proves that the first transmission came. */
-	if (!seq_before(f->ts, k->echo_ts) || now - k->echo_at > ECHO_STALE_US) {
+	if (k->echo_at == 0 || !seq_before(f->ts, k->echo_ts) || now - k->echo_at > ECHO_STALE_US) {
 		k->echo_ts = f->ts;
 		k->echo_at = now;
 	}
