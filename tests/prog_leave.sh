@@ -41,5 +41,10 @@ done
 
 step "nothing of it stays behind"
 quiet() { [ -z "$(ip netns pids "$netlab_a")$(ip netns pids "$netlab_b")" ]; }
-wait_until 30 quiet || fail "still running: $(ip netns pids "$netlab_a") $(ip netns pids "$netlab_b")"
+wait_until 60 quiet || {
+	for pid in $(ip netns pids "$netlab_a") $(ip netns pids "$netlab_b"); do
+		echo "$pid: $(tr '\0' ' ' </proc/"$pid"/cmdline) $(cat /proc/"$pid"/task/*/wchan)"
+	done
+	fail "still running"
+}
 exit 0
