@@ -53,9 +53,18 @@ carrier_gmp_realloc(void *p, size_t old, size_t n)
 	return q;
 }
 
+/* Whoever reads the program's standard error through a pipe waits for its end, which is the program's, not the carrier's. */
+static void
+carrier_leave_stderr(const struct loop *l)
+{
+	if (l->cfg->log_file[0] == '\0')
+		log_end();
+}
+
 static void
 carrier_home_ready(struct loop *l, struct source *src, uint32_t events)
 {
+	carrier_leave_stderr(l);
 	l->home_gone = true;
 	loop_close(l, src);
 }
@@ -72,6 +81,8 @@ carrier_settle(struct loop *l, pid_t home)
 	if (chdir("/") != 0)
 		log_debug("chdir: %s", strerror(errno));
 	(void)prctl(PR_SET_NAME, "kcpshim");
+	if (!l->cfg->engine_process)
+		carrier_leave_stderr(l);
 	if (l->cfg->engine_process && (l->home = mem_alloc(l->mem, sizeof(*l->home))) != NULL) {
 		*l->home = (struct source){ .fd = (int)syscall(SYS_pidfd_open, home, 0), .ready = carrier_home_ready,
 			.size = sizeof(*l->home) };

@@ -21,6 +21,14 @@ log_init(enum config_log level, int fd, const char *program)
 }
 
 void
+log_end(void)
+{
+	if (sink.fd >= 0)
+		close(sink.fd);
+	sink.fd = -1;
+}
+
+void
 log_write(enum config_log level, const char *fmt, ...)
 {
 	char line[512];

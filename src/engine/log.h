@@ -6,6 +6,8 @@
 
 /* Chooses level and destination. `fd` is a descriptor of the engine's table (owned from now on), or -1: nothing is written. */
 void log_init(enum config_log level, int fd, const char *program);
+/* Lets go of the destination: nothing is written from now on. */
+void log_end(void);
 /* Writes "kcpshim: PROGRAM[PID]: text\n" with one write(2). errno is preserved. */
 void log_write(enum config_log level, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
