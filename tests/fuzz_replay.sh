@@ -3,7 +3,7 @@
 set -eu
 corpus=${top_srcdir:-.}/tests/fuzz/corpus
 for target in "${top_builddir:-.}"/tests/fuzz/fuzz_*; do
-	case $target in
+	case ${target##*/} in
 	*.*) continue ;;
 	esac
 	[ -x "$target" ] || continue
