@@ -6,25 +6,11 @@
 #include "error.h"
 #include "mem.h"
 
-#define session_of(node, member) ((struct session *)(void *)((char *)(node) - offsetof(struct session, member)))
-
-static uint32_t
-path_hash(const struct endpoint *ep, const struct path *path, uint32_t salt)
-{
-	return netaddr_hash(&path->remote, ep->hash_seed ^ path->sock * 0x9e3779b1u ^ salt * 0x85ebca6bu);
-}
-
 static uint32_t
 cid_hash(const struct endpoint *ep, uint32_t cid)
 {
 	/* Our ids are random already. */
 	return cid ^ ep->hash_seed;
-}
-
-static bool
-same_peer(const struct session *s, const struct path *path)
-{
-	return s->path.sock == path->sock && netaddr_equal(&s->path.remote, &path->remote);
 }
 
 struct endpoint *
@@ -51,6 +37,18 @@ endpoint_new(struct mem *mem, const uint8_t seed[32])
 }
 
 /* --- sessions in and out of the tables --- */
+
+uint32_t
+endpoint_path_hash(const struct endpoint *ep, const struct path *path, uint32_t salt)
+{
+	return netaddr_hash(&path->remote, ep->hash_seed ^ path->sock * 0x9e3779b1u ^ salt * 0x85ebca6bu);
+}
+
+bool
+endpoint_same_peer(const struct session *s, const struct path *path)
+{
+	return s->path.sock == path->sock && netaddr_equal(&s->path.remote, &path->remote);
+}
 
 static uint32_t
 fresh_cid(struct endpoint *ep)
@@ -80,7 +78,7 @@ endpoint_add(struct endpoint *ep, const struct path *path, uint64_t now)
 	s->path = *path;
 	s->peer = path->remote;
 	hash_insert(&ep->by_cid, ep->mem, &s->by_cid, cid_hash(ep, s->cid));
-	hash_insert(&ep->by_path, ep->mem, &s->by_path, path_hash(ep, path, 0));
+	hash_insert(&ep->by_path, ep->mem, &s->by_path, endpoint_path_hash(ep, path, 0));
 	TAILQ_INSERT_TAIL(&ep->all, s, all);
 	return s;
 }
@@ -88,7 +86,7 @@ endpoint_add(struct endpoint *ep, const struct path *path, uint64_t now)
 void
 endpoint_index_peer(struct session *s, uint32_t peer_cid)
 {
-	hash_insert(&s->endpoint->by_peer, s->endpoint->mem, &s->by_peer, path_hash(s->endpoint, &s->path, peer_cid));
+	hash_insert(&s->endpoint->by_peer, s->endpoint->mem, &s->by_peer, endpoint_path_hash(s->endpoint, &s->path, peer_cid));
 }
 
 void
@@ -98,7 +96,7 @@ endpoint_set_path(struct session *s, const struct path *path)
 
 	hash_remove(&ep->by_path, &s->by_path);
 	s->path = *path;
-	hash_insert(&ep->by_path, ep->mem, &s->by_path, path_hash(ep, path, 0));
+	hash_insert(&ep->by_path, ep->mem, &s->by_path, endpoint_path_hash(ep, path, 0));
 	if (s->by_peer.prevp == NULL)
 		return;
 	hash_remove(&ep->by_peer, &s->by_peer);
@@ -122,9 +120,9 @@ endpoint_find_peer(struct endpoint *ep, const struct path *path, uint32_t peer_c
 	struct hash_node *n;
 	struct session *s;
 
-	for (n = hash_first(&ep->by_peer, path_hash(ep, path, peer_cid)); n != NULL; n = hash_next(n)) {
+	for (n = hash_first(&ep->by_peer, endpoint_path_hash(ep, path, peer_cid)); n != NULL; n = hash_next(n)) {
 		s = session_of(n, by_peer);
-		if (s->peer_cid == peer_cid && same_peer(s, path))
+		if (s->peer_cid == peer_cid && endpoint_same_peer(s, path))
 			return s;
 	}
 	return NULL;
@@ -161,7 +159,7 @@ endpoint_bury(struct session *s)
 	TAILQ_INSERT_TAIL(&ep->dead, s, due);
 }
 
-static void
+void
 endpoint_reap(struct endpoint *ep)
 {
 	struct session *s;
@@ -258,8 +256,8 @@ endpoint_listener(struct endpoint *ep, uint32_t handle)
 	return NULL;
 }
 
-static struct listener *
-listener_of_sock(struct endpoint *ep, uint32_t sock)
+struct listener *
+endpoint_listener_of(struct endpoint *ep, uint32_t sock)
 {
 	struct listener *l;
 
@@ -274,7 +272,7 @@ endpoint_listen(struct endpoint *ep, uint32_t sock, const struct session_config 
 {
 	struct listener *l;
 
-	if (listener_of_sock(ep, sock) != NULL)
+	if (endpoint_listener_of(ep, sock) != NULL)
 		return KCPSHIM_E_FULL;
 	l = mem_alloc(ep->mem, sizeof(*l));
 	if (l == NULL)
@@ -394,130 +392,7 @@ endpoint_next_ready(struct endpoint *ep)
 	return s;
 }
 
-/* --- the network's side --- */
-
-static int
-input_known(struct endpoint *ep, const struct path *path, uint8_t *d, size_t len, uint64_t now)
-{
-	struct session *s = endpoint_find_cid(ep, bytes_get32(d));
-
-	if (s == NULL || s->plain)
-		return KCPSHIM_E_UNKNOWN;
-	/* Only what is sealed may come from elsewhere: its sender proves itself. */
-	if (!netaddr_equal(&s->path.remote, &path->remote) && (s->phases == NULL || s->listener == 0))
-		return KCPSHIM_E_UNKNOWN;
-	/* The kernel may have chosen our address only when the first datagram was sent. */
-	if (s->path.local.family == 0)
-		s->path.local = path->local;
-	switch (d[4]) {
-	case HANDSHAKE_KIND_ACCEPT:
-		return session_input_accept(s, d, len, now);
-	case HANDSHAKE_KIND_RETRY:
-		return session_input_retry(s, d, len, now);
-	default:
-		return session_input_data(s, path, d, len, now);
-	}
-}
-
-static int
-input_session(struct endpoint *ep, struct listener *l, const struct path *path, uint8_t *d, size_t len, uint64_t now)
-{
-	if (len < SESSION_HEADER_LEN)
-		return KCPSHIM_E_SHORT;
-	switch (d[4]) {
-	case HANDSHAKE_KIND_INIT:
-		return l != NULL ? session_input_init(ep, l, path, d, len, now) : KCPSHIM_E_UNKNOWN;
-	case HANDSHAKE_KIND_ACCEPT:
-	case HANDSHAKE_KIND_RETRY:
-	case SESSION_KIND_DATA:
-	case SESSION_KIND_DATA | 1:
-		return input_known(ep, path, d, len, now);
-	default:
-		return KCPSHIM_E_FORMAT;
-	}
-}
-
-/* Any plain session over this path; a live one rather than one that is over. */
-static struct session *
-find_plain(struct endpoint *ep, const struct path *path)
-{
-	struct session *s, *over = NULL;
-	struct hash_node *n;
-
-	for (n = hash_first(&ep->by_path, path_hash(ep, path, 0)); n != NULL; n = hash_next(n)) {
-		s = session_of(n, by_path);
-		if (!s->plain || !same_peer(s, path))
-			continue;
-		if (s->state != SESSION_CLOSED)
-			return s;
-		over = s;
-	}
-	return over;
-}
-
-/* Sessions are told apart by address and conv. Behind a seal the conv shows only when it is opened; all sessions over one
- * path come from one rule, so that any of them can do it. */
-static int
-input_plain(struct endpoint *ep, struct listener *l, struct session *at_path, const struct path *path,
-    uint8_t *d, size_t len, uint64_t now)
-{
-	struct session *s;
-	uint8_t *plain;
-	int n = seal_open(at_path != NULL ? at_path->rx : l->seal, 0, NULL, 0, d, len, &plain);
-
-	if (n < 0)
-		return n;
-	if ((size_t)n < WIRE_PLAIN_HEADER)
-		return KCPSHIM_E_SHORT;
-	s = endpoint_find_peer(ep, path, bytes_get32(plain));
-	if (s != NULL && s->state != SESSION_CLOSED)
-		return session_input_plain(s, plain, (size_t)n, len, now);
-	if (l == NULL || (at_path != NULL && at_path->listener == 0))
-		return KCPSHIM_E_UNKNOWN;
-	return session_accept_plain(ep, l, at_path, path, plain, (size_t)n, len, now);
-}
-
-int
-endpoint_input(struct endpoint *ep, const struct path *path, uint8_t *data, size_t len, uint64_t now)
-{
-	struct listener *l = listener_of_sock(ep, path->sock);
-	struct session *s = ep->nplain > 0 ? find_plain(ep, path) : NULL;
-	int error;
-
-	if (s != NULL || (l != NULL && l->config.plain))
-		error = input_plain(ep, l != NULL && l->config.plain ? l : NULL, s, path, data, len, now);
-	else
-		error = input_session(ep, l, path, data, len, now);
-	endpoint_reap(ep);
-	return error;
-}
-
-void
-endpoint_icmp(struct endpoint *ep, const struct path *path, int error, uint64_t now)
-{
-	struct hash_node *n, *next;
-	struct session *s;
-
-	for (n = hash_first(&ep->by_path, path_hash(ep, path, 0)); n != NULL; n = next) {
-		next = hash_next(n);
-		s = session_of(n, by_path);
-		if (!same_peer(s, path))
-			continue;
-		session_icmp(s, error, now);
-		endpoint_mark_due(s);
-	}
-	endpoint_reap(ep);
-}
-
-void
-endpoint_path_mtu(struct endpoint *ep, const struct path *path, size_t payload, uint64_t now)
-{
-	struct hash_node *n;
-
-	for (n = hash_first(&ep->by_path, path_hash(ep, path, 0)); n != NULL; n = hash_next(n))
-		if (same_peer(session_of(n, by_path), path))
-			session_limit_mtu(session_of(n, by_path), payload, now);
-}
+/* --- what is due --- */
 
 void
 endpoint_post(struct endpoint *ep, const struct path *path, const uint8_t *data, size_t len)

@@ -53,6 +53,16 @@ struct endpoint {
 	struct listener_list listeners;
 };
 
+/* The session that a table's node or a timer is part of. */
+#define session_of(node, member) ((struct session *)(void *)((char *)(node) - offsetof(struct session, member)))
+
+/* Tables by address: `salt` is 0, or the peer's connection id or conv. */
+uint32_t endpoint_path_hash(const struct endpoint *, const struct path *, uint32_t salt);
+bool endpoint_same_peer(const struct session *, const struct path *);
+/* The listener of a socket, or NULL. */
+struct listener *endpoint_listener_of(struct endpoint *, uint32_t sock);
+/* Frees what was buried. */
+void endpoint_reap(struct endpoint *);
 /* A session in no state yet, in the tables by id and path; NULL without memory. */
 struct session *endpoint_add(struct endpoint *, const struct path *, uint64_t now);
 /* Puts it into the table by (address, the peer's connection id or conv). */

@@ -66,7 +66,8 @@ seg_acked(struct kcp *k, uint32_t sn, bool has_echo, uint32_t echo, uint64_t now
 static void
 acked_until(struct kcp *k, uint32_t una, bool has_echo, uint32_t echo, uint64_t now)
 {
-	for (; seq_before(k->snd_una, una); k->snd_una++) {
+	/* Counted within what was sent: a number half the space away is neither before nor after. */
+	for (; una != k->snd_una && una - k->snd_una <= k->snd_nxt - k->snd_una; k->snd_una++) {
 		struct snd_seg *s = snd_at(k, k->snd_una);
 
 		if (s->state == SEG_ACKED)

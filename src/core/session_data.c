@@ -130,6 +130,9 @@ session_input_data(struct session *s, const struct path *path, uint8_t *d, size_
 	s->datagrams_received++;
 	s->wire_bytes_received += len;
 	session_alive(s, now);
+	/* The kernel may have chosen our address only when the first datagram was sent. */
+	if (s->path.local.family == 0)
+		s->path.local = path->local;
 	session_roam_seen(s, path, newest, now);
 	input_frames(s, path, plain, (size_t)n, now);
 	endpoint_mark_due(s);

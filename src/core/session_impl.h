@@ -30,7 +30,7 @@ struct listener;
 #define SESSION_MTU_MAX 65000u
 #define SESSION_PATH_MTU_MIN 548u          /* smaller path MTUs are not believed: 576 bytes pass everywhere (RFC 791) */
 #define SESSION_INIT_RETRY_US UINT64_C(250000)
-#define SESSION_INIT_RETRY_MAX_US UINT64_C(8000000)
+#define SESSION_INIT_RETRY_MAX_US UINT64_C(4000000)
 #define SESSION_CONNECT_TIMEOUT_US UINT64_C(127000000)
 #define SESSION_HALF_OPEN_US UINT64_C(63000000)    /* Linux: tcp_synack_retries = 5 */
 #define SESSION_HALF_OPEN_MAX_US UINT64_C(240000000)

@@ -1,0 +1,124 @@
+#include "endpoint_impl.h"
+
+#include "bytes.h"
+#include "error.h"
+
+static int
+input_known(struct endpoint *ep, const struct path *path, uint8_t *d, size_t len, uint64_t now)
+{
+	struct session *s = endpoint_find_cid(ep, bytes_get32(d));
+
+	if (s == NULL || s->plain)
+		return KCPSHIM_E_UNKNOWN;
+	/* Only what is sealed may come from elsewhere: its sender proves itself. */
+	if (!netaddr_equal(&s->path.remote, &path->remote) && (s->phases == NULL || s->listener == 0))
+		return KCPSHIM_E_UNKNOWN;
+	switch (d[4]) {
+	case HANDSHAKE_KIND_ACCEPT:
+		return session_input_accept(s, d, len, now);
+	case HANDSHAKE_KIND_RETRY:
+		return session_input_retry(s, d, len, now);
+	default:
+		return session_input_data(s, path, d, len, now);
+	}
+}
+
+static int
+input_session(struct endpoint *ep, struct listener *l, const struct path *path, uint8_t *d, size_t len, uint64_t now)
+{
+	if (len < SESSION_HEADER_LEN)
+		return KCPSHIM_E_SHORT;
+	switch (d[4]) {
+	case HANDSHAKE_KIND_INIT:
+		return l != NULL ? session_input_init(ep, l, path, d, len, now) : KCPSHIM_E_UNKNOWN;
+	case HANDSHAKE_KIND_ACCEPT:
+	case HANDSHAKE_KIND_RETRY:
+	case SESSION_KIND_DATA:
+	case SESSION_KIND_DATA | 1:
+		return input_known(ep, path, d, len, now);
+	default:
+		return KCPSHIM_E_FORMAT;
+	}
+}
+
+/* Any plain session over this path; a live one rather than one that is over. */
+static struct session *
+find_plain(struct endpoint *ep, const struct path *path)
+{
+	struct session *s, *over = NULL;
+	struct hash_node *n;
+
+	for (n = hash_first(&ep->by_path, endpoint_path_hash(ep, path, 0)); n != NULL; n = hash_next(n)) {
+		s = session_of(n, by_path);
+		if (!s->plain || !endpoint_same_peer(s, path))
+			continue;
+		if (s->state != SESSION_CLOSED)
+			return s;
+		over = s;
+	}
+	return over;
+}
+
+/* Sessions are told apart by address and conv. Behind a seal the conv shows only when it is opened; all sessions over one
+ * path come from one rule, so that any of them can do it. */
+static int
+input_plain(struct endpoint *ep, struct listener *l, struct session *at_path, const struct path *path,
+    uint8_t *d, size_t len, uint64_t now)
+{
+	struct session *s;
+	uint8_t *plain;
+	int n = seal_open(at_path != NULL ? at_path->rx : l->seal, 0, NULL, 0, d, len, &plain);
+
+	if (n < 0)
+		return n;
+	if ((size_t)n < WIRE_PLAIN_HEADER)
+		return KCPSHIM_E_SHORT;
+	s = endpoint_find_peer(ep, path, bytes_get32(plain));
+	if (s != NULL && s->state != SESSION_CLOSED)
+		return session_input_plain(s, plain, (size_t)n, len, now);
+	if (l == NULL || (at_path != NULL && at_path->listener == 0))
+		return KCPSHIM_E_UNKNOWN;
+	return session_accept_plain(ep, l, at_path, path, plain, (size_t)n, len, now);
+}
+
+int
+endpoint_input(struct endpoint *ep, const struct path *path, uint8_t *data, size_t len, uint64_t now)
+{
+	struct listener *l = endpoint_listener_of(ep, path->sock);
+	struct session *s = ep->nplain > 0 ? find_plain(ep, path) : NULL;
+	int error;
+
+	if (s != NULL || (l != NULL && l->config.plain))
+		error = input_plain(ep, l != NULL && l->config.plain ? l : NULL, s, path, data, len, now);
+	else
+		error = input_session(ep, l, path, data, len, now);
+	endpoint_reap(ep);
+	return error;
+}
+
+void
+endpoint_icmp(struct endpoint *ep, const struct path *path, int error, uint64_t now)
+{
+	struct hash_node *n, *next;
+	struct session *s;
+
+	for (n = hash_first(&ep->by_path, endpoint_path_hash(ep, path, 0)); n != NULL; n = next) {
+		next = hash_next(n);
+		s = session_of(n, by_path);
+		if (!endpoint_same_peer(s, path))
+			continue;
+		session_icmp(s, error, now);
+		endpoint_mark_due(s);
+	}
+	endpoint_reap(ep);
+}
+
+void
+endpoint_path_mtu(struct endpoint *ep, const struct path *path, size_t payload, uint64_t now)
+{
+	struct hash_node *n;
+
+	for (n = hash_first(&ep->by_path, endpoint_path_hash(ep, path, 0)); n != NULL; n = hash_next(n))
+		if (endpoint_same_peer(session_of(n, by_path), path))
+			session_limit_mtu(session_of(n, by_path), payload, now);
+}
