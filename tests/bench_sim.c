@@ -33,6 +33,16 @@ static const struct path paths[] = {
 	{ "20M 50ms acks each 100 ms", { .rate = 20 * MBIT, .delay = 25000, .queue = 125000 }, { .delay = 25000 }, 100000, 0 },
 	{ "20M 50ms acks 100ms, loss 1%", { .rate = 20 * MBIT, .delay = 25000, .queue = 125000, .loss = 0.01 }, { .delay = 25000, .loss = 0.01 }, 100000, 0.01 },
 	{ "2M 200ms q=1bdp loss 2%", { .rate = 2 * MBIT, .delay = 100000, .queue = 50000, .loss = 0.02 }, { .delay = 100000, .loss = 0.02 }, 0, 0.02 },
+	{ "fiber: 500M 10ms", { .rate = 500 * MBIT, .delay = 5000, .queue = 1250000 }, { .delay = 5000 }, 0, 0 },
+	{ "broadband: 100M 40ms 0.1%", { .rate = 100 * MBIT, .delay = 20000, .queue = 625000, .loss = 0.001 }, { .delay = 20000, .loss = 0.001 }, 0, 0.001 },
+	{ "wifi: 50M 30ms 2% jitter 5", { .rate = 50 * MBIT, .delay = 15000, .queue = 312500, .loss = 0.02, .sigma = 5000 },
+	    { .delay = 15000, .loss = 0.02, .sigma = 5000 }, 0, 0.02 },
+	{ "mobile: 20M 80ms 3% jitter 15", { .rate = 20 * MBIT, .delay = 40000, .queue = 500000, .loss = 0.03, .sigma = 15000, .reorder = true },
+	    { .delay = 40000, .loss = 0.03, .sigma = 15000, .reorder = true }, 0, 0.03 },
+	{ "transcontinental: 100M 200ms 1%", { .rate = 100 * MBIT, .delay = 100000, .queue = 1250000, .loss = 0.01 }, { .delay = 100000, .loss = 0.01 }, 0, 0.01 },
+	{ "lossy: 50M 100ms 10% bursts of 4", { .rate = 50 * MBIT, .delay = 50000, .queue = 625000, .burst = 0.0278, .burst_len = 4 },
+	    { .delay = 50000, .burst = 0.0278, .burst_len = 4 }, 0, 0.1 },
+	{ "satellite: 20M 600ms 0.5%", { .rate = 20 * MBIT, .delay = 300000, .queue = 500000, .loss = 0.005 }, { .delay = 300000, .loss = 0.005 }, 0, 0.005 },
 	{ "1G 2ms q=1bdp loss 0.1%", { .rate = 1000 * MBIT, .delay = 1000, .queue = 250000, .loss = 0.001 }, { .delay = 1000, .loss = 0.001 }, 0, 0.001 },
 };
 #define NPATHS (sizeof(paths) / sizeof(paths[0]))

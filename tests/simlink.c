@@ -1,5 +1,6 @@
 #include "simlink.h"
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -99,6 +100,12 @@ deliver(struct simlink *l, const uint8_t *data, size_t len, uint64_t left_at)
 	p.at = left_at + l->cfg.delay;
 	if (l->cfg.jitter > 0)
 		p.at += (uint64_t)(simlink_uniform(&l->rng) * (double)l->cfg.jitter);
+	if (l->cfg.sigma > 0) {
+		double z = sqrt(-2 * log(1 - simlink_uniform(&l->rng))) * cos(6.283185307179586 * simlink_uniform(&l->rng));
+		double d = z * (double)l->cfg.sigma;
+
+		p.at = d < -(double)l->cfg.delay ? left_at : (uint64_t)((double)p.at + d);
+	}
 	if (!l->cfg.reorder && p.at < l->last_arrival)
 		p.at = l->last_arrival;
 	l->last_arrival = p.at;

@@ -14,6 +14,7 @@ struct simlink_config {
 	uint64_t queue;         /* bytes that may wait for the rate; 0: without limit */
 	uint64_t delay;         /* us */
 	uint64_t jitter;        /* us, added evenly from 0 */
+	uint64_t sigma;         /* us, standard deviation of a normal addition (never below 0 in all) */
 	bool reorder;           /* jitter may change the order; else a datagram is never faster than the one before it */
 	double loss;            /* probability, behind the queue */
 	double burst;           /* probability that a burst of losses begins */

@@ -22,6 +22,7 @@ struct cc_ack {
 	uint64_t rate;             /* delivery rate sample, bytes/s; 0: none */
 	uint64_t srtt, min_rtt;    /* us; 0: unknown */
 	uint64_t rtt;              /* us; least sample of this datagram, 0: none */
+	bool reordered;            /* datagrams overtook each other lately */
 	bool app_limited;          /* the sample was taken while the writer had nothing to send */
 };
 
@@ -53,6 +54,10 @@ struct cc_bbr {
 	uint64_t round_end;        /* `delivered` that ends the round */
 	uint64_t full_bw;
 	uint64_t min_rtt, min_rtt_at, probe_rtt_end;
+	uint64_t mean_rtt, mean_sum, mean_at;   /* us: last whole mean of the samples; of the present one */
+	uint64_t least_mean, least_mean_at;     /* us: least mean of the last ten seconds or more */
+	uint32_t mean_n;
+	bool reordered;            /* of the last acknowledgement */
 	uint64_t phase_at;
 	uint64_t epoch_at, epoch_acked;      /* of the aggregation estimate */
 	uint64_t round_lost, round_acked, round_rtt;

@@ -13,6 +13,8 @@
 #define PACING_MARGIN 253u                /* 1% below the estimate, so that a queue does not stay */
 #define DRAIN_ROUNDS 4u
 #define MIN_RTT_WINDOW_US 10000000u
+#define MEAN_SAMPLES 16u                  /* in a mean round trip, unless they take too long to come */
+#define MEAN_ROUNDS_MAX 8u
 #define PROBE_RTT_US 200000u
 #define FULL_ROUNDS 3u
 #define MIN_WINDOW 4u
@@ -88,10 +90,25 @@ max_update(struct bbr_max *m, uint64_t value, uint32_t round, uint32_t window)
 	}
 }
 
+/* Where datagrams overtake each other, the luckiest one says nothing about what has to be in flight, and a window made from its
+ * time starves the flow: there the mean counts. Without overtaking a long mean is a queue, or a peer that acknowledges late. */
+static bool
+jittery(const struct cc_bbr *b)
+{
+	return b->reordered && b->least_mean > b->min_rtt + b->min_rtt / 2;
+}
+
+/* The path's round trip without a queue. */
+static uint64_t
+base_rtt(const struct cc_bbr *b)
+{
+	return jittery(b) ? b->least_mean : b->min_rtt;
+}
+
 static uint64_t
 bdp(const struct cc_bbr *b)
 {
-	return b->min_rtt != 0 ? b->bw.value[0] * b->min_rtt / 1000000u : 0;
+	return b->bw.value[0] * base_rtt(b) / 1000000u;
 }
 
 void
@@ -165,6 +182,29 @@ update_min_rtt(struct cc_bbr *b, const struct cc_ack *a)
 	}
 }
 
+/* Not by rounds: a datagram that overtakes ends them early. */
+static void
+update_mean_rtt(struct cc_bbr *b, const struct cc_ack *a)
+{
+	uint64_t lasted = a->now - b->mean_at;
+
+	if (a->rtt == 0)
+		return;
+	if (b->mean_at == 0)
+		b->mean_at = a->now;
+	b->mean_sum += a->rtt;
+	b->mean_n++;
+	if (lasted < a->srtt || (b->mean_n < MEAN_SAMPLES && lasted < MEAN_ROUNDS_MAX * a->srtt))
+		return;
+	b->mean_rtt = b->mean_sum / b->mean_n;
+	b->mean_sum = b->mean_n = 0;
+	b->mean_at = a->now;
+	if (b->mean_rtt <= b->least_mean || b->least_mean == 0 || a->now - b->least_mean_at > MIN_RTT_WINDOW_US) {
+		b->least_mean = b->mean_rtt;
+		b->least_mean_at = a->now;
+	}
+}
+
 /* What is found lost in the phase after the slow one was sent in the slow one, when neither a queue nor a policer had a reason to drop. */
 static void
 learn_base_loss(struct cc *c, const struct cc_ack *a)
@@ -200,7 +240,10 @@ judge_loss(struct cc *c, const struct cc_ack *a, bool round)
 		return;
 	total = b->round_lost + b->round_acked;
 	rate = total > 0 ? b->round_lost * 65536u / total : 0;
-	queue = b->round_rtt > b->min_rtt + max64(b->min_rtt / 10, 1000);
+	if (jittery(b))
+		queue = b->mean_rtt > b->least_mean + b->least_mean / 10;
+	else
+		queue = b->round_rtt > b->min_rtt + max64(b->min_rtt / 10, 1000);
 	b->congested = queue && rate > LOSS_EXCESS + b->base_loss + b->base_loss / 2 &&
 	    b->round_lost >= (uint64_t)(b->state == BBR_STARTUP ? STARTUP_LOSSES : STEADY_LOSSES) * c->mss;
 	b->round_lost = b->round_acked = b->round_rtt = 0;
@@ -245,12 +288,12 @@ enter_probe_bw(struct cc_bbr *b, const struct cc_ack *a)
 static void
 advance_phase(struct cc_bbr *b, const struct cc_ack *a)
 {
-	bool elapsed = a->now - b->phase_at > b->min_rtt, next = elapsed;
+	bool elapsed = a->now - b->phase_at > base_rtt(b), next = elapsed;
 
 	if (cycle[b->phase] > GAIN)
 		next = elapsed && (a->lost > 0 || b->congested || a->inflight >= bdp(b) * cycle[b->phase] / GAIN);
 	else if (cycle[b->phase] < GAIN)
-		next = a->inflight <= bdp(b) || a->now - b->phase_at > DRAIN_ROUNDS * b->min_rtt;
+		next = a->inflight <= bdp(b) || a->now - b->phase_at > DRAIN_ROUNDS * base_rtt(b);
 	if (!next)
 		return;
 	b->phase = (uint8_t)((b->phase + 1) % PHASES);
@@ -266,7 +309,7 @@ check_probe_rtt(struct cc *c, const struct cc_ack *a)
 		if (b->min_rtt == 0 || a->now - b->min_rtt_at <= MIN_RTT_WINDOW_US)
 			return;
 		b->state = BBR_PROBE_RTT;
-		b->probe_rtt_end = a->now + max64(PROBE_RTT_US, 2 * b->min_rtt);
+		b->probe_rtt_end = a->now + max64(PROBE_RTT_US, 2 * base_rtt(b));
 		b->min_rtt = a->rtt != 0 ? a->rtt : b->min_rtt;
 		b->min_rtt_at = a->now;
 		if (c->prior_cwnd < c->cwnd)
@@ -360,6 +403,8 @@ cc_bbr_on_ack(struct cc *c, const struct cc_ack *a)
 	update_bw(b, a);
 	update_extra(c, a);
 	update_min_rtt(b, a);
+	update_mean_rtt(b, a);
+	b->reordered = a->reordered;
 	judge_loss(c, a, round);
 	update_state(c, a, round);
 	set_pacing(c, a);

@@ -42,9 +42,9 @@ seg_acked(struct kcp *k, uint32_t sn, bool has_echo, uint32_t echo, uint64_t now
 	} else {
 		kcp_list_remove(k, &k->lost, sn);
 	}
-	/* How long an acknowledgement may take, whatever the echo of the newest datagram says; plain KCP echoes each segment. */
-	if (k->cfg.codec == WIRE_SESSION && s->xmit == 1 && s->copies == 0 && now - s->sent_at > k->rtt_max)
-		k->rtt_max = now - s->sent_at;
+	/* Each segment's own time: the echo of the newest datagram would tell only of those that were not overtaken. */
+	if (k->cfg.codec == WIRE_SESSION && s->xmit == 1 && s->copies == 0)
+		take_rtt(k, now - s->sent_at - (has_echo && echo == (uint32_t)s->sent_at ? k->ack_delay : 0));
 	if (s->xmit > 1 || (s->copies > 0 && has_echo))
 		kcp_tail_judge(k, s->xmit > 1 || !seq_before(echo, (uint32_t)s->sent_at));
 	else
@@ -119,9 +119,10 @@ take_session(struct kcp *k, const struct wire_frame *f, uint64_t now)
 	uint64_t acked = k->ack.acked;
 	uint32_t age = (uint32_t)now - f->ts;
 
+	k->ack_delay = f->ts_delay_us <= age ? f->ts_delay_us : 0;
 	acked_until(k, f->una, f->has_ts, f->ts, now);
 	take_ranges(k, f, now);
-	if (f->has_ts && k->ack.acked != acked && age >= f->ts_delay_us)
+	if (k->rtt_min == UINT64_MAX && f->has_ts && k->ack.acked != acked && age >= f->ts_delay_us)
 		take_rtt(k, age - f->ts_delay_us);
 	acked_until(k, k->snd_una, false, 0, now);
 	return 0;
@@ -202,6 +203,7 @@ kcp_ack_done(struct kcp *k, uint64_t now)
 		a->delivered = k->delivered;
 		a->inflight = k->inflight;
 		a->srtt = k->rtt.srtt;
+		a->reordered = kcp_loss_reordered(k, now);
 		a->min_rtt = k->rtt.min == UINT64_MAX ? 0 : k->rtt.min;
 		a->rtt = k->rtt_min != UINT64_MAX ? k->rtt_min : 0;
 		a->rate = a->acked > 0 ? rate_sample(k) : 0;

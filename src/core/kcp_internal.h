@@ -115,6 +115,7 @@ struct kcp {
 	uint64_t reo_wnd;         /* us */
 	uint64_t lateness;        /* largest recent delay behind a later segment */
 	uint64_t lateness_at;
+	uint64_t overtaken_at;    /* last time that a segment came after a later one; 0: never */
 	uint64_t rack_at;         /* when a segment arrived last */
 	bool lost_undo;           /* a loss found earlier was none */
 	uint64_t tlp_for;         /* sent_at of the tail that was probed last */
@@ -137,6 +138,7 @@ struct kcp {
 	uint64_t ack_newest;          /* send time of the newest segment in `ack` */
 	uint64_t rtt_min, rtt_max;    /* samples of this datagram; rtt_min UINT64_MAX: none */
 	uint64_t una_rtt;             /* from una alone, used when there is no other; 0: none */
+	uint32_t ack_delay;     /* us that the peer held the present acknowledgement's echo back */
 	bool input_seen;
 
 	/* receive: [rcv_read, rcv_nxt) in order, islands beyond */
@@ -217,6 +219,8 @@ void kcp_loss_detect(struct kcp *, uint64_t now);
 void kcp_loss_timers(struct kcp *, uint64_t now);
 uint64_t kcp_loss_deadline(const struct kcp *);
 /* `sn` arrived; spurious: although it had been found lost. */
+/* Segments came later than ones sent after them, within the last seconds. */
+bool kcp_loss_reordered(const struct kcp *, uint64_t now);
 void kcp_loss_arrived(struct kcp *, uint32_t sn, bool spurious, uint64_t now);
 void kcp_loss_mark(struct kcp *, uint32_t sn);
 
