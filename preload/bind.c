@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "real.h"
+#include "settle.h"
 #include "shim.h"
 
 #define TRIES 16
@@ -82,9 +83,16 @@ bind(int fd, __CONST_SOCKADDR_ARG addr, socklen_t len)
 {
 	const struct sockaddr *sa = addr.__sockaddr__;
 	struct netaddr a;
+	int saved = errno, rc;
 
-	if (shim.config.active && sa != NULL && ident_from_sockaddr(&a, sa, len) && a.port == 0 &&
-	    len <= sizeof(struct sockaddr_storage) && is_tcp(fd) && bind_free_port(fd, sa, len))
+	if (!shim.config.active || sa == NULL || !ident_from_sockaddr(&a, sa, len))
+		return real()->bind(fd, addr, len);
+	if (a.port == 0 && len <= sizeof(struct sockaddr_storage) && is_tcp(fd) && bind_free_port(fd, sa, len))
 		return 0;
-	return real()->bind(fd, addr, len);
+	rc = real()->bind(fd, addr, len);
+	if (rc != 0 && errno == EADDRINUSE && a.port != 0 && is_tcp(fd) && settle_port(a.port)) {
+		errno = saved;
+		rc = real()->bind(fd, addr, len);
+	}
+	return rc;
 }

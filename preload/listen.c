@@ -5,6 +5,7 @@
 
 #include "ctl.h"
 #include "real.h"
+#include "settle.h"
 #include "shim.h"
 #include "swap.h"
 
@@ -47,6 +48,14 @@ is_candidate(int fd)
 	return wanted;
 }
 
+static uint16_t
+bound_port(int fd)
+{
+	struct netaddr a;
+
+	return bound_address(fd, &a) ? a.port : 0;
+}
+
 static int
 listen_kcp(int fd, int backlog)
 {
@@ -60,6 +69,8 @@ listen_kcp(int fd, int backlog)
 	ctl_prepare(&req, CTL_LISTEN, NULL);
 	req.backlog = backlog;
 	if (ctl_exchange(engine, &req, fd, &rep, &pair) != 0)
+		return EADDRINUSE;
+	if (rep.error == EADDRINUSE && settle_port(bound_port(fd)) && ctl_exchange(engine, &req, fd, &rep, &pair) != 0)
 		return EADDRINUSE;
 	if (rep.error == 0 && pair < 0)
 		return EADDRINUSE;

@@ -200,6 +200,13 @@ op_set(struct op_args *a)
 	control_reply_error(a->l, a->c, control_set(a->l, a->q));
 }
 
+/* The loop serves descriptors in the order in which they became ready, and a request takes two of its turns. */
+static void
+op_sync(struct op_args *a)
+{
+	control_reply_error(a->l, a->c, 0);
+}
+
 /* Who may ask: NEEDS_FD carries a TCP socket and comes from the engine's own process or user; PROOF carries the descriptor it is about;
  * OWNER must be the same user or root. */
 enum { NEEDS_FD = 1, PROOF = 2, OWNER = 4 };
@@ -222,6 +229,7 @@ static const struct {
 	[CTL_MIGRATE] = { op_migrate, OWNER },
 	[CTL_STATUS] = { op_status, OWNER },
 	[CTL_SET] = { op_set, OWNER },
+	[CTL_SYNC] = { op_sync, 0 },
 };
 
 /* The connection or listener whose program end is *fd; both NULL when it is over (its tombstone may answer). */

@@ -33,6 +33,7 @@ enum ctl_op {
 	CTL_MIGRATE,       /* only from the engine's own process: become an orphan carrier; reply when it runs */
 	CTL_STATUS,        /* same user or root: replies of struct ctl_status, one message each, then one with kind 0 */
 	CTL_SET,           /* same user or root: id, name, value (text) as kcpctl set */
+	CTL_SYNC,          /* reply when what programs did before (closing their descriptors) was seen */
 };
 
 #define CTL_F_NONBLOCK 1u

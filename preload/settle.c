@@ -1,0 +1,66 @@
+#include "settle.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stddef.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "ctl.h"
+#include "engine/ident.h"
+#include "real.h"
+
+/* A line of /proc/net/unix ends with the name, where '@' stands for the first NUL of an abstract one. */
+static bool
+line_names_listener(const char *line, uint16_t port, struct ident *id)
+{
+	struct sockaddr_un un = { .sun_family = AF_UNIX };
+	const char *name = strrchr(line, '@');
+	size_t len = name ? strlen(name) : 0;
+
+	if (len <= 1 || len > sizeof(un.sun_path))
+		return false;
+	memcpy(un.sun_path + 1, name + 1, len - 1);
+	return ident_parse(id, &un, (socklen_t)(offsetof(struct sockaddr_un, sun_path) + len)) &&
+	    id->role == IDENT_LISTENER && id->local.port == port;
+}
+
+static bool
+ask_engine(uint64_t engine)
+{
+	struct ctl_request req;
+	struct ctl_reply rep;
+
+	ctl_prepare(&req, CTL_SYNC, NULL);
+	return ctl_exchange(engine, &req, -1, &rep, NULL) == 0;
+}
+
+bool
+settle_port(uint16_t port)
+{
+	int fd = open("/proc/net/unix", O_RDONLY | O_CLOEXEC), saved = errno;
+	char buf[4096];
+	size_t have = 0;
+	ssize_t n;
+	bool asked = false;
+
+	while (fd >= 0 && (n = read(fd, buf + have, sizeof(buf) - 1 - have)) > 0) {
+		char *line = buf, *end;
+		struct ident id;
+
+		have += (size_t)n;
+		buf[have] = '\0';
+		while ((end = strchr(line, '\n')) != NULL) {
+			*end = '\0';
+			if (line_names_listener(line, port, &id))
+				asked |= ask_engine(id.engine);
+			line = end + 1;
+		}
+		have -= (size_t)(line - buf);
+		memmove(buf, line, have);
+	}
+	if (fd >= 0)
+		real()->close(fd);
+	errno = saved;
+	return asked;
+}
