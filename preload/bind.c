@@ -90,7 +90,8 @@ bind(int fd, __CONST_SOCKADDR_ARG addr, socklen_t len)
 	if (a.port == 0 && len <= sizeof(struct sockaddr_storage) && is_tcp(fd) && bind_free_port(fd, sa, len))
 		return 0;
 	rc = real()->bind(fd, addr, len);
-	if (rc != 0 && errno == EADDRINUSE && a.port != 0 && is_tcp(fd) && settle_port(a.port)) {
+	if (rc != 0 && errno == EADDRINUSE && a.port != 0 && is_tcp(fd)) {
+		settle_port(a.port);
 		errno = saved;
 		rc = real()->bind(fd, addr, len);
 	}

@@ -1,6 +1,7 @@
 /* listen: a bound TCP socket becomes the program's end of a pair over which the engine hands in connections. */
 #include <errno.h>
 #include <netinet/in.h>
+#include <poll.h>
 #include <string.h>
 
 #include "ctl.h"
@@ -8,6 +9,10 @@
 #include "settle.h"
 #include "shim.h"
 #include "swap.h"
+
+/* A process that is ending holds the port a moment longer than its engine's name. */
+#define SETTLE_TRIES 10
+#define SETTLE_MS 5
 
 /* The address that fd listens on; binds it to a free port first when it has none, as TCP's listen() does. */
 static bool
@@ -70,8 +75,13 @@ listen_kcp(int fd, int backlog)
 	req.backlog = backlog;
 	if (ctl_exchange(engine, &req, fd, &rep, &pair) != 0)
 		return EADDRINUSE;
-	if (rep.error == EADDRINUSE && settle_port(bound_port(fd)) && ctl_exchange(engine, &req, fd, &rep, &pair) != 0)
-		return EADDRINUSE;
+	for (int tries = 0; rep.error == EADDRINUSE && tries < SETTLE_TRIES; tries++) {
+		settle_port(bound_port(fd));
+		if (tries > 0)
+			poll(NULL, 0, SETTLE_MS);
+		if (ctl_exchange(engine, &req, fd, &rep, &pair) != 0)
+			return EADDRINUSE;
+	}
 	if (rep.error == 0 && pair < 0)
 		return EADDRINUSE;
 	if (rep.error != 0) {

@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <string.h>
 #include <unistd.h>
@@ -25,24 +26,24 @@ line_names_listener(const char *line, uint16_t port, struct ident *id)
 	    id->role == IDENT_LISTENER && id->local.port == port;
 }
 
-static bool
+/* Without an answer the engine has ended, and the port is free of it. */
+static void
 ask_engine(uint64_t engine)
 {
 	struct ctl_request req;
 	struct ctl_reply rep;
 
 	ctl_prepare(&req, CTL_SYNC, NULL);
-	return ctl_exchange(engine, &req, -1, &rep, NULL) == 0;
+	(void)ctl_exchange(engine, &req, -1, &rep, NULL);
 }
 
-bool
+void
 settle_port(uint16_t port)
 {
-	int fd = open("/proc/net/unix", O_RDONLY | O_CLOEXEC), saved = errno;
+	int saved = errno, fd = open("/proc/net/unix", O_RDONLY | O_CLOEXEC);
 	char buf[4096];
 	size_t have = 0;
 	ssize_t n;
-	bool asked = false;
 
 	while (fd >= 0 && (n = read(fd, buf + have, sizeof(buf) - 1 - have)) > 0) {
 		char *line = buf, *end;
@@ -53,7 +54,7 @@ settle_port(uint16_t port)
 		while ((end = strchr(line, '\n')) != NULL) {
 			*end = '\0';
 			if (line_names_listener(line, port, &id))
-				asked |= ask_engine(id.engine);
+				ask_engine(id.engine);
 			line = end + 1;
 		}
 		have -= (size_t)(line - buf);
@@ -62,5 +63,4 @@ settle_port(uint16_t port)
 	if (fd >= 0)
 		real()->close(fd);
 	errno = saved;
-	return asked;
 }

@@ -2,11 +2,10 @@
 #ifndef KCPSHIM_PRELOAD_SETTLE_H
 #define KCPSHIM_PRELOAD_SETTLE_H
 
-#include <stdbool.h>
 #include <stdint.h>
 
 /* A TCP socket found `port` in use: asks every engine that holds a listener there to look whether a program still has it.
- * True: one was asked and has answered, so that trying again may succeed. errno is kept. */
-bool settle_port(uint16_t port);
+ * Trying again then tells the truth. errno is kept. */
+void settle_port(uint16_t port);
 
 #endif

@@ -25,7 +25,7 @@ PORT = 7100
 WORKERS = 4
 CLIENTS = 6
 PER_ROUND = 8           # conversations that each round has to bring
-PATIENCE = 60.0         # seconds after which something counts as hung
+PATIENCE = float(os.environ.get("PREFORK_PATIENCE", "60"))         # seconds after which something counts as hung
 DONE, CUT, WRONG, STOP = range(4)
 
 
@@ -161,7 +161,13 @@ def spawn_server():
 
 def descriptors():
     """Of all threads: the engine's has a table of its own."""
-    return sum(len(os.listdir(d)) for d in glob.glob("/proc/self/task/*/fd"))
+    count = 0
+    for directory in glob.glob("/proc/self/task/*/fd"):
+        try:
+            count += len(os.listdir(directory))
+        except FileNotFoundError:
+            pass    # a thread that ended meanwhile
+    return count
 
 
 def resident():

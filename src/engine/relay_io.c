@@ -102,7 +102,7 @@ relay_read(struct loop *l, struct conn *c)
 		avail = (size_t)queued - (c->stashed ? 1 : 0);
 		if (avail == 0) {
 			c->readable = false;
-			if (c->rdhup)
+			if (c->rdhup && c->reset == 0)
 				relay_eof(l, c);
 			return false;
 		}
@@ -199,6 +199,12 @@ relay_pump(struct loop *l, struct conn *c)
 		more |= relay_write(l, c);
 	if (session_state(c->session) == SESSION_ESTABLISHED)
 		more |= relay_read(l, c);
+	/* TCP's RST follows what the windows let out at once; the datagrams of a turn leave at its end. */
+	if (c->reset > 0 && session_state(c->session) == SESSION_ESTABLISHED) {
+		if (--c->reset > 0)
+			return true;
+		relay_abort(l, c, ECONNRESET);
+	}
 	if (c->drainer != NULL)
 		relay_check_drained(l, c);
 	return more;
@@ -243,8 +249,10 @@ relay_ready(struct loop *l, struct source *src, uint32_t events)
 		/* Our own shutdown after the peer's FIN and the program's shutdown() look like a close, too:
 		 * then nothing is left to move and the session ends anyway. */
 		c->hup = true;
-		if (!c->opened || (options_linger(&c->options, &seconds) && seconds == 0))
+		if (!c->opened)
 			relay_abort(l, c, ECONNRESET);
+		else if (options_linger(&c->options, &seconds) && seconds == 0)
+			c->reset = 2;
 	}
 	relay_mark(l, c);
 }
