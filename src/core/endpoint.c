@@ -310,6 +310,21 @@ endpoint_half_open_done(struct session *s)
 }
 
 void
+endpoint_refuse(struct endpoint *ep, uint32_t listener, uint64_t now)
+{
+	struct session *s, *next;
+
+	for (s = TAILQ_FIRST(&ep->all); s != NULL; s = next) {
+		next = TAILQ_NEXT(s, all);
+		if (s->state != SESSION_ACCEPTING || s->listener != listener)
+			continue;
+		endpoint_half_open_done(s);
+		session_abort(s, now);
+		endpoint_release(ep, s);
+	}
+}
+
+void
 endpoint_unlisten(struct endpoint *ep, uint32_t listener)
 {
 	struct listener *l = endpoint_listener(ep, listener);

@@ -33,6 +33,9 @@ void endpoint_set_handshake_rate(struct endpoint *, uint32_t per_second);
 int endpoint_listen(struct endpoint *, uint32_t sock, const struct session_config *cfg);
 /* How many more sessions the accept queue takes; at 0 first flights are dropped in silence (as TCP's SYN queue). */
 void endpoint_listener_room(struct endpoint *, uint32_t listener, uint32_t room);
+/* Resets the sessions of a listener that are not proven yet, as TCP does with its SYN queue: their clients may count themselves
+ * connected, and a later listener on the port knows nothing of them. The datagrams are due at once. */
+void endpoint_refuse(struct endpoint *, uint32_t listener, uint64_t now);
 /* Stops opening sessions; those that exist go on. */
 void endpoint_unlisten(struct endpoint *, uint32_t listener);
 

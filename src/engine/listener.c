@@ -83,6 +83,9 @@ listener_close(struct loop *l, struct listener *li)
 	struct session *s, *next;
 	int error;
 
+	/* While its socket is there. */
+	endpoint_refuse(l->ep, (uint32_t)li->handle, l->now);
+	(void)udp_flush(l);
 	endpoint_unlisten(l->ep, (uint32_t)li->handle);
 	udp_allow_reuse(li->udp);
 	for (s = endpoint_each(l->ep, NULL); s != NULL; s = next) {
