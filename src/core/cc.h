@@ -54,9 +54,10 @@ struct cc_bbr {
 	uint64_t round_end;        /* `delivered` that ends the round */
 	uint64_t full_bw;
 	uint64_t min_rtt, min_rtt_at, probe_rtt_end;
-	uint64_t mean_rtt, mean_sum, mean_at;   /* us: last whole mean of the samples; of the present one */
-	uint64_t least_mean, least_mean_at;     /* us: least mean of the last ten seconds or more */
-	uint32_t mean_n;
+	uint64_t mean_sum;         /* of the present mean */
+	uint32_t mean_n, mean_at;  /* times of the means are the low 32 bits */
+	uint32_t mean_rtt;         /* us: last whole mean of the samples */
+	uint32_t least_mean, least_mean_at; /* us: of the last ten seconds or more */
 	bool reordered;            /* of the last acknowledgement */
 	uint64_t phase_at;
 	uint64_t epoch_at, epoch_acked;      /* of the aggregation estimate */

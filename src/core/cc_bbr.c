@@ -186,22 +186,23 @@ update_min_rtt(struct cc_bbr *b, const struct cc_ack *a)
 static void
 update_mean_rtt(struct cc_bbr *b, const struct cc_ack *a)
 {
-	uint64_t lasted = a->now - b->mean_at;
+	uint32_t now = (uint32_t)a->now, lasted;
 
 	if (a->rtt == 0)
 		return;
-	if (b->mean_at == 0)
-		b->mean_at = a->now;
+	if (b->mean_n == 0 && b->least_mean == 0)
+		b->mean_at = now;
+	lasted = now - b->mean_at;
 	b->mean_sum += a->rtt;
 	b->mean_n++;
 	if (lasted < a->srtt || (b->mean_n < MEAN_SAMPLES && lasted < MEAN_ROUNDS_MAX * a->srtt))
 		return;
-	b->mean_rtt = b->mean_sum / b->mean_n;
+	b->mean_rtt = (uint32_t)(b->mean_sum / b->mean_n);
 	b->mean_sum = b->mean_n = 0;
-	b->mean_at = a->now;
-	if (b->mean_rtt <= b->least_mean || b->least_mean == 0 || a->now - b->least_mean_at > MIN_RTT_WINDOW_US) {
+	b->mean_at = now;
+	if (b->mean_rtt <= b->least_mean || b->least_mean == 0 || now - b->least_mean_at > MIN_RTT_WINDOW_US) {
 		b->least_mean = b->mean_rtt;
-		b->least_mean_at = a->now;
+		b->least_mean_at = now;
 	}
 }
 

@@ -73,7 +73,7 @@ acked_until(struct kcp *k, uint32_t una, bool has_echo, uint32_t echo, uint64_t 
 		if (s->state == SEG_ACKED)
 			continue;
 		if (s->xmit == 1 && s->copies == 0)
-			k->una_rtt = now - s->sent_at;
+			k->una_rtt = now - s->sent_at < UINT32_MAX ? (uint32_t)(now - s->sent_at) : 0;
 		seg_acked(k, k->snd_una, has_echo, echo, now);
 	}
 	while (k->snd_una != k->snd_nxt && snd_at(k, k->snd_una)->state == SEG_ACKED)

@@ -111,15 +111,17 @@ struct kcp {
 	uint64_t rack_sent_at;    /* send time of the newest segment known to have arrived */
 	uint64_t rack_rtt;
 	uint32_t rack_sn;
+	uint32_t overtaken_at;    /* low 32 bits of the last time that a segment came after a later one */
 	uint64_t rack_deadline;   /* KCP_NEVER: none */
 	uint64_t reo_wnd;         /* us */
 	uint64_t lateness;        /* largest recent delay behind a later segment */
 	uint64_t lateness_at;
-	uint64_t overtaken_at;    /* last time that a segment came after a later one; 0: never */
 	uint64_t rack_at;         /* when a segment arrived last */
-	bool lost_undo;           /* a loss found earlier was none */
 	uint64_t tlp_for;         /* sent_at of the tail that was probed last */
+	bool overtaken;           /* overtaken_at is set */
+	bool lost_undo;           /* a loss found earlier was none */
 	bool tlp_due;
+	bool input_seen;          /* an acknowledgement since kcp_input_done() */
 	uint32_t backoff;
 	uint32_t credit;          /* segments that may pass the window and the pacer: timeouts and probes */
 
@@ -137,9 +139,8 @@ struct kcp {
 	uint64_t sample_delivered_at, sample_send_elapsed;
 	uint64_t ack_newest;          /* send time of the newest segment in `ack` */
 	uint64_t rtt_min, rtt_max;    /* samples of this datagram; rtt_min UINT64_MAX: none */
-	uint64_t una_rtt;             /* from una alone, used when there is no other; 0: none */
-	uint32_t ack_delay;     /* us that the peer held the present acknowledgement's echo back */
-	bool input_seen;
+	uint32_t una_rtt;             /* from una alone, used when there is no other; 0: none */
+	uint32_t ack_delay;           /* us that the peer held the present acknowledgement's echo back */
 
 	/* receive: [rcv_read, rcv_nxt) in order, islands beyond */
 	struct rcv_slot *rcv;

@@ -7,7 +7,7 @@
 bool
 kcp_loss_reordered(const struct kcp *k, uint64_t now)
 {
-	return k->overtaken_at != 0 && now - k->overtaken_at < REO_DECAY_US;
+	return k->overtaken && (uint32_t)now - k->overtaken_at < REO_DECAY_US;
 }
 
 /* Reordering window: a quarter of the least RTT (RFC 8985 7.1), wider where segments were seen to come later than that. */
@@ -62,7 +62,8 @@ kcp_loss_arrived(struct kcp *k, uint32_t sn, bool spurious, uint64_t now)
 		k->rack_sn = sn;
 		k->rack_rtt = took;
 	} else if (s->xmit == 1 && took > k->rack_rtt && now > k->rack_at) {
-		k->overtaken_at = now;
+		k->overtaken = true;
+		k->overtaken_at = (uint32_t)now;
 		note_late(k, took - k->rack_rtt, now);
 	}
 	k->rack_at = now;
