@@ -360,6 +360,22 @@ START_TEST(user_timeout_ends_unanswered_data)
 }
 END_TEST
 
+/* Nobody waits for a closed session: it outlives a blackout of a minute, but not the ten that an open one may last. */
+START_TEST(closed_session_gives_up_sooner)
+{
+	uint64_t start = sp.now;
+
+	sp.cut[0] = true;
+	sesspair_write(&sp, client, "into the void");
+	session_close(client, false, sp.now);
+	sesspair_run(&sp, start + 90000000);
+	ck_assert_int_eq(session_state(client), SESSION_ESTABLISHED);
+	sesspair_run(&sp, start + 102000000);
+	ck_assert_int_eq(session_state(client), SESSION_CLOSED);
+	ck_assert_int_eq(session_error(client), KCPSHIM_E_TIMEDOUT);
+}
+END_TEST
+
 START_TEST(blackout_of_a_minute_is_survived)
 {
 	sp.cut[0] = sp.cut[1] = true;
@@ -514,6 +530,7 @@ main(void)
 	tcase_add_test(open, keepalive_notices_a_dead_peer);
 	tcase_add_test(open, idle_without_keepalive_is_silent);
 	tcase_add_test(open, user_timeout_ends_unanswered_data);
+	tcase_add_test(open, closed_session_gives_up_sooner);
 	tcase_add_test(open, blackout_of_a_minute_is_survived);
 	tcase_add_test(open, closed_window_is_no_timeout);
 	tcase_add_test(open, icmp_cannot_end_a_live_session);

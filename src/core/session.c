@@ -185,6 +185,8 @@ session_close(struct session *s, bool unread, uint64_t now)
 	}
 	s->closed = true;
 	session_shutdown_write(s, now);
+	if (s->undrained)
+		s->clocks[SESSION_CLOCK_USER] = now; /* the limit is another one now */
 	session_progress(s, now);
 }
 

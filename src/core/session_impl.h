@@ -36,6 +36,7 @@ struct listener;
 #define SESSION_HALF_OPEN_MAX_US UINT64_C(240000000)
 #define SESSION_USER_TIMEOUT_US UINT64_C(600000000)
 #define SESSION_IDLE_TIMEOUT_US UINT64_C(600000000)
+#define SESSION_CLOSED_TIMEOUT_US UINT64_C(100000000) /* written data of a closed session without any answer */
 #define SESSION_ORPHAN_US UINT64_C(60000000)       /* Linux: tcp_fin_timeout */
 #define SESSION_LINGER_RTOS 8u
 #define SESSION_LINGER_MIN_US UINT64_C(3000000)

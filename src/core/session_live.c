@@ -103,6 +103,13 @@ clock_keep(struct session *s, uint64_t now)
 	session_ping(s, now);
 }
 
+/* Nobody is left who could wait for the outcome of a closed session (Linux: tcp_orphan_retries gives about as long). */
+static uint64_t
+user_timeout(const struct session *s)
+{
+	return s->closed && s->user_timeout > SESSION_CLOSED_TIMEOUT_US ? SESSION_CLOSED_TIMEOUT_US : s->user_timeout;
+}
+
 /* Set once when something is written and then only moved when it fires: writing stays cheap. */
 static void
 clock_user(struct session *s, uint64_t now)
@@ -114,10 +121,10 @@ clock_user(struct session *s, uint64_t now)
 		return;
 	kcp_get_info(s->kcp, &info);
 	since = info.last_progress > s->received_at ? info.last_progress : s->received_at;
-	if (now >= since + s->user_timeout)
+	if (now >= since + user_timeout(s))
 		session_end(s, KCPSHIM_E_TIMEDOUT, false, now);
 	else
-		s->clocks[SESSION_CLOCK_USER] = since + s->user_timeout;
+		s->clocks[SESSION_CLOCK_USER] = since + user_timeout(s);
 }
 
 static void

@@ -430,8 +430,10 @@ relay_apply_options(struct loop *l, struct conn *c)
 		interval = (uint64_t)options_int(o, IPPROTO_TCP, TCP_KEEPINTVL, 75) * 1000000u;
 		count = (uint32_t)options_int(o, IPPROTO_TCP, TCP_KEEPCNT, 9);
 	}
-	if (user != 0 || idle != 0)
+	/* Without a word of the program the rule's own keepalive holds. */
+	if (user != 0 || idle != 0 || c->timeouts_set)
 		session_set_timeouts(c->session, user, idle, interval, count, l->now);
+	c->timeouts_set = user != 0 || idle != 0;
 	relay_cork(l, c, options_int(o, IPPROTO_TCP, TCP_CORK, 0) != 0 || c->more);
 }
 
