@@ -83,8 +83,11 @@ listener_close(struct loop *l, struct listener *li)
 	struct session *s, *next;
 	int error;
 
-	/* While its socket is there. */
+	/* While its socket is there: those that nobody can accept any more are told. */
 	endpoint_refuse(l->ep, (uint32_t)li->handle, l->now);
+	for (s = endpoint_each(l->ep, NULL); s != NULL; s = endpoint_each(l->ep, s))
+		if (session_path(s)->sock == li->udp->handle && session_owner(s) == NULL)
+			session_abort(s, l->now);
 	(void)udp_flush(l);
 	endpoint_unlisten(l->ep, (uint32_t)li->handle);
 	udp_allow_reuse(li->udp);
@@ -93,7 +96,7 @@ listener_close(struct loop *l, struct listener *li)
 		if (session_path(s)->sock != li->udp->handle)
 			continue;
 		if (session_owner(s) == NULL)
-			endpoint_release(l->ep, s); /* was not proven yet: as a SYN queue that goes with its listener */
+			endpoint_release(l->ep, s);
 		else if ((error = listener_move_session(l, li, s)) != 0) {
 			log_error("session of a closed listener lost: %s", strerror(error));
 			relay_abort(l, session_owner(s), ECONNRESET);
