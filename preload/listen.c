@@ -10,7 +10,7 @@
 #include "shim.h"
 #include "swap.h"
 
-/* A process that is ending holds the port a moment longer than its engine's name. */
+/* Not every holder of a port can be asked, such as an engine on its way into a carrier: what is left is to try again for a moment. */
 #define SETTLE_TRIES 10
 #define SETTLE_MS 5
 
