@@ -70,6 +70,7 @@ START_TEST(test_units)
 	ck_assert_uint_eq(cfg.idle_timeout_us, 30000000);
 	ck_assert_uint_eq(cfg.keep_idle_us, 7000000);
 	ck_assert_uint_eq(cfg.kcp.snd_wnd, 999);
+	ck_assert_uint_eq(cfg.kcp.snd_buf, 0);
 }
 END_TEST
 

@@ -5,6 +5,10 @@
 
 #include "keyring.h"
 
+/* What a program may write ahead of the peer's acknowledgements, bytes; as Linux caps TCP's own send buffer (tcp_wmem), and
+ * enough for 100 Mbit/s over 240 ms. Less would slow long paths, more only lets a writer run ahead. */
+#define SESSCFG_SEND_BUFFER (3u << 20)
+
 static bool
 sesscfg_has(const struct rules_options *o, enum rules_option opt)
 {
@@ -61,8 +65,10 @@ sesscfg_numbers(struct session_config *cfg, const struct rules_options *o)
 		cfg->kcp.cc = cc[o->cc];
 	if (sesscfg_has(o, RULES_OPT_RATE))
 		cfg->kcp.rate = o->rate;
-	if (sesscfg_has(o, RULES_OPT_SEND_WINDOW_SIZE))
+	if (sesscfg_has(o, RULES_OPT_SEND_WINDOW_SIZE)) {
 		cfg->kcp.snd_wnd = o->send_window_size;
+		cfg->kcp.snd_buf = 0; /* the window says it all */
+	}
 	if (sesscfg_has(o, RULES_OPT_RECEIVE_WINDOW_SIZE))
 		cfg->kcp.rcv_wnd = o->receive_window_size;
 	if (sesscfg_has(o, RULES_OPT_MAX_TRANSMISSION))
@@ -94,6 +100,7 @@ sesscfg_from_options(struct session_config *cfg, const struct rules_options *o)
 	session_config_default(cfg);
 	cfg->plain = plain;
 	kcp_config_default(&cfg->kcp, plain ? WIRE_PLAIN : WIRE_SESSION);
+	cfg->kcp.snd_buf = SESSCFG_SEND_BUFFER;
 	if (plain)
 		cfg->idle_timeout_us = 600ull * 1000000u;
 	if (sesscfg_has(o, RULES_OPT_CRYPTO))
