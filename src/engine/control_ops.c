@@ -156,16 +156,6 @@ op_drain(struct op_args *a)
 }
 
 static void
-op_flags(struct op_args *a)
-{
-	if (a->conn != NULL) {
-		a->conn->more = (a->q->flags & CTL_F_MORE) != 0;
-		relay_apply_options(a->l, a->conn);
-	}
-	control_reply_error(a->l, a->c, 0);
-}
-
-static void
 op_setsockopt(struct op_args *a)
 {
 	control_reply_error(a->l, a->c, control_setsockopt(a->l, a->conn, a->listener, a->q));
@@ -225,7 +215,6 @@ static const struct {
 	[CTL_GETSOCKOPT] = { op_getsockopt, PROOF },
 	[CTL_QUERY] = { op_query, PROOF },
 	[CTL_DRAIN] = { op_drain, PROOF },
-	[CTL_FLAGS] = { op_flags, PROOF },
 	[CTL_MIGRATE] = { op_migrate, OWNER },
 	[CTL_STATUS] = { op_status, OWNER },
 	[CTL_SET] = { op_set, OWNER },

@@ -29,7 +29,6 @@ enum ctl_op {
 	CTL_GETSOCKOPT,    /* P  level, optname, optlen -> optlen, opt */
 	CTL_QUERY,         /* P  -> state, error(pending error, not cleared), unacked, unsent */
 	CTL_DRAIN,         /* P  close() with SO_LINGER n: reply when all is acknowledged and FIN acked, or after timeout_ms (EWOULDBLOCK) */
-	CTL_FLAGS,         /* P  MSG_MORE: flags CTL_F_MORE set or clear */
 	CTL_MIGRATE,       /* only from the engine's own process: become an orphan carrier; reply when it runs */
 	CTL_STATUS,        /* same user or root: replies of struct ctl_status, one message each, then one with kind 0 */
 	CTL_SET,           /* same user or root: id, name, value (text) as kcpctl set */
@@ -37,7 +36,6 @@ enum ctl_op {
 };
 
 #define CTL_F_NONBLOCK 1u
-#define CTL_F_MORE 2u
 
 struct ctl_request {
 	uint32_t magic, version;

@@ -17,6 +17,8 @@
 #include "../core/seal_plugin.h"
 #include "log.h"
 
+#define KEYRING_LOOK_US UINT64_C(1000000) /* how often key files are looked at while datagrams come */
+
 /* One set of keys, named by all that it was made from. */
 struct keyring_entry {
 	enum rules_crypto crypto;
@@ -240,8 +242,11 @@ keyring_get(struct loop *l, const struct rules_options *o, struct session_keys *
 }
 
 void
-keyring_refresh_all(struct loop *l)
+keyring_refresh_due(struct loop *l)
 {
+	if (l->keyring == NULL || l->now - l->keyring_looked < KEYRING_LOOK_US)
+		return;
+	l->keyring_looked = l->now;
 	for (struct keyring_entry *e = l->keyring; e != NULL; e = e->next)
 		keyring_refresh(l, e);
 }

@@ -56,6 +56,7 @@ struct loop {
 	struct endpoint *ep;
 	struct udp_io *io;
 	struct keyring_entry *keyring;
+	uint64_t keyring_looked; /* when key files were looked at last */
 	uint64_t id;            /* 48 bits: ident.engine */
 	uint64_t now;           /* microseconds, CLOCK_MONOTONIC, read once per turn */
 	uint64_t wall_told;   /* when the endpoint was last told the wall clock */

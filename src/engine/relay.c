@@ -434,7 +434,7 @@ relay_apply_options(struct loop *l, struct conn *c)
 	if (user != 0 || idle != 0 || c->timeouts_set)
 		session_set_timeouts(c->session, user, idle, interval, count, l->now);
 	c->timeouts_set = user != 0 || idle != 0;
-	relay_cork(l, c, options_int(o, IPPROTO_TCP, TCP_CORK, 0) != 0 || c->more);
+	relay_cork(l, c, options_int(o, IPPROTO_TCP, TCP_CORK, 0) != 0);
 }
 
 static void

@@ -42,7 +42,6 @@ struct conn {
 	bool aborted;               /* ended with a RST, which may have to be repeated */
 	uint8_t reset;              /* closed with SO_LINGER 0: turns left until the RST, behind what may still go */
 	bool timeouts_set;          /* the program's keepalive or user timeout is in force */
-	bool more;                  /* MSG_MORE in force */
 	uint64_t cork_deadline;     /* corked bytes go out then (200 ms as tcp(7)), KCP_NEVER: nothing held */
 	LIST_ENTRY(conn) by_id;
 	TAILQ_ENTRY(conn) queue;
@@ -72,7 +71,7 @@ void relay_apply_options(struct loop *, struct conn *);
 /* Time of the next cork or drain limit; KCP_NEVER when none. */
 uint64_t relay_deadline(const struct loop *);
 void relay_timers(struct loop *);
-/* MSG_MORE or TCP_CORK: the partly filled last segment waits, at most 200 ms (tcp(7)). */
+/* TCP_CORK: the partly filled last segment waits, at most 200 ms (tcp(7)). */
 void relay_cork(struct loop *, struct conn *, bool on);
 /* close() with SO_LINGER waits for `c`: answered when everything is acknowledged, or with EWOULDBLOCK after timeout_ms. */
 void relay_drain(struct loop *, struct conn *, struct ctl_client *c, uint32_t timeout_ms);

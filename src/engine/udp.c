@@ -15,6 +15,7 @@
 #include "../core/mem.h"
 #include "fdroom.h"
 #include "ident.h"
+#include "keyring.h"
 #include "listener.h"
 #include "log.h"
 #include "udp_bind.h"
@@ -553,8 +554,10 @@ udp_receive(struct loop *l, struct udp_sock *u)
 			udp_read_errors(l, u);
 		return;
 	}
-	if (u->listener != NULL)
+	if (u->listener != NULL) {
 		listener_update_room(l, u->listener);
+		keyring_refresh_due(l);
+	}
 	for (int i = 0; i < n && u->src.fd >= 0; i++)
 		udp_deliver(l, u, &msgs[i], iov[i].iov_base);
 }
