@@ -253,10 +253,6 @@ relay_accept(struct loop *l, struct session *s, struct listener *li, struct conn
 	return 0;
 }
 
-/* The kernel shows POLLOUT only while four times what is queued fits the send buffer, and the stashed byte keeps the whole
- * packet of the socket pair that it came in: up to 64 KiB after sendfile(2). */
-#define RELAY_PAIR_SNDBUF (256 * 1024)
-
 /* The stash, and for a pending connect() as much more as the program's end can hold. */
 static int
 relay_fill(struct conn *c, int app_fd, bool pending)

@@ -4,6 +4,10 @@
 
 #include "relay.h"
 
+/* SO_SNDBUF of the program's end, of which the kernel makes twice as much. It shows POLLOUT only while four times what is queued
+ * fits that, and the stashed byte keeps the whole packet of the socket pair that it came in: up to 64 KiB after sendfile(2). */
+#define RELAY_PAIR_SNDBUF (256 * 1024)
+
 /* The pair became ready (source.ready). */
 void relay_ready(struct loop *, struct source *, uint32_t events);
 /* Takes the filler of a pending connect() out: POLLOUT appears. */

@@ -189,11 +189,12 @@ short
 events_until(int fd, short wanted)
 {
 	struct timespec ts = { 0, 2000000 };
-	short got = 0;
 
-	for (int i = 0; i < 1000 && ((got = events_now(fd)) & wanted) != wanted; i++)
+	for (int i = 0; i < 1000 && (events_now(fd) & wanted) != wanted; i++)
 		nanosleep(&ts, NULL);
-	return got;
+	/* What belongs together may come in two steps, of which a reader on the other core can see the first alone. */
+	nanosleep(&ts, NULL);
+	return events_now(fd);
 }
 
 short
