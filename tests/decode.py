@@ -165,6 +165,7 @@ class Session:
         self.noise.mix_key(shared)
         found = parameters(self.noise.open(d[44:]))
         assert found[5] == d[8:12]
+        assert len(found[6]) == 20 and found[6][0] == 0xA0 and found[6][19] == 0xAF
         suite, = found[4]
         assert suite in self.offered and suite == self.v["suite"]
         to_server, to_client = self.noise.split()
@@ -194,12 +195,36 @@ class Session:
         raise AssertionError("a changed datagram opened")
 
 
+def check_reset(vector):
+    """A server's connection id, reset id and token from its keys and its address."""
+    secret = bytes.fromhex(vector["secret"])
+    if vector["key_file"]:
+        made = bytes(32)
+        for line in vector["key_file"]:
+            part = mac(bytes.fromhex(line.split()[1]), b"kcpshim reset secret")
+            made = bytes(a ^ b for a, b in zip(made, part))
+        assert made == secret
+    asked, answer = bytes.fromhex(vector["datagram"]), bytes.fromhex(vector["reset"])
+    cid, = struct.unpack_from("<I", asked)
+    low = cid & 0xFFFFF
+    assert low == vector["random"] & 0xFFFFF
+    tag = mac(secret, b"kcpshim id" + struct.pack("<I", low)[:3])
+    assert cid >> 20 == tag[0] | (tag[1] & 15) << 8
+    address = bytes.fromhex(vector["local_ip"])
+    family = 4 if len(address) == 4 else 6
+    token = mac(secret, b"kcpshim reset" + bytes([family]) + address.ljust(16, b"\0")
+                + struct.pack("<H", vector["local_port"]) + asked[:4])
+    assert answer[:4] == token[:4] and answer[-16:] == token[4:20]
+    assert answer[4:9] == asked[4:9] and 29 <= len(answer) < len(asked)
+
+
 def main():
     if len(sys.argv) != 2:
         print("usage: decode.py FILE", file=sys.stderr)
         return 2
     with open(sys.argv[1], encoding="ascii") as file:
-        sessions = json.load(file)["sessions"]
+        vectors = json.load(file)
+    sessions = vectors["sessions"]
     opened = 0
     for vector in sessions:
         session = Session(vector)
@@ -208,6 +233,9 @@ def main():
             opened += 1
         print(f"{vector['name']}: {len(vector['datagrams'])} datagrams")
     assert opened > 20
+    for vector in vectors["resets"]:
+        check_reset(vector)
+    print(f"{len(vectors['resets'])} resets")
     return 0
 
 

@@ -6,6 +6,7 @@
 #include "core/bytes.h"
 #include "core/handshake.h"
 #include "core/mem.h"
+#include "core/reset_token.h"
 #include "core/seal.h"
 
 #define KIND_DATA 0xc4u
@@ -110,7 +111,8 @@ print_handshake(struct session *s, const struct session_keys *keys, const uint8_
     const uint8_t server_secret[32])
 {
 	struct handshake_params offer = { .time = UINT64_C(1800000000123456789), .rcv_wnd = 1024, .mtu = 1472, .nsuites = 2 };
-	struct handshake_params answer = { .rcv_wnd = 2048, .mtu = 1400, .nsuites = 1, .suites = { s->suite } }, got;
+	struct handshake_params answer = { .rcv_wnd = 2048, .mtu = 1400, .has_reset = true, .reset = { 0xa0, [19] = 0xaf },
+		.nsuites = 1, .suites = { s->suite } }, got;
 	uint8_t accept_d[HANDSHAKE_ACCEPT_LEN];
 
 	offer.suites[0] = s->suite;
@@ -165,6 +167,60 @@ print_session(struct session *s, const char *end)
 	session_keys_free(keys);
 }
 
+/* What a server without a session answers to a datagram of it. */
+static void
+print_reset(const char *name, const char *key_lines, const struct netaddr *local, uint32_t random_bits, size_t len, const char *end)
+{
+	uint8_t secret[RESET_SECRET_LEN], data[64] = { 0 }, filler[RESET_LEN_MAX], out[RESET_LEN_MAX];
+	struct session_keys *keys = session_keys_new(mem);
+	struct reset_token t;
+	char message[128];
+	uint32_t cid;
+
+	fill(secret, 0x77);
+	fill(data, 0x50);
+	memset(filler, 0xf1, sizeof filler);
+	if (key_lines[0] != '\0') {
+		if (session_keys_load(keys, "key", key_lines, strlen(key_lines), message, sizeof message) != 0)
+			errx(1, "session_keys_load");
+		memcpy(secret, session_keys_reset_secret(keys), sizeof secret);
+	}
+	cid = reset_token_cid(secret, random_bits);
+	bytes_put32(data, cid);
+	data[4] = 0xc5;
+	reset_token_make(secret, local, cid, &t);
+	reset_token_answer(&t, data, len, filler, out);
+	printf("{\n\t\"name\":\"%s\",\n\t\"key_file\":[", name);
+	for (const char *line = key_lines, *next; *line != '\0'; line = next + 1) {
+		next = strchr(line, '\n');
+		printf("\"%.*s\"%s", (int)(next - line), line, next[1] != '\0' ? "," : "");
+	}
+	printf("],\n\t");
+	print_hex("secret", secret, sizeof secret, ",\n\t");
+	print_hex("local_ip", local->ip, local->family == 4 ? 4 : 16, ",\n\t");
+	printf("\"local_port\":%u,\n\t\"random\":%u,\n\t", local->port, (unsigned)random_bits);
+	print_hex("datagram", data, len, ",\n\t");
+	print_hex("reset", out, reset_token_answer_len(len), "\n");
+	printf("}%s\n", end);
+	session_keys_free(keys);
+}
+
+static void
+print_resets(void)
+{
+	static const char one[] = "alice 636465666768696a6b6c6d6e6f707172737475767778797a7b7c7d7e7f808182\n";
+	static const char two[] = "bob 0102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f20\n"
+	    "alice 636465666768696a6b6c6d6e6f707172737475767778797a7b7c7d7e7f808182\n";
+	const struct netaddr four = { .family = 4, .ip = { 192, 0, 2, 1 }, .port = 6379 };
+	const struct netaddr six = { .family = 6, .ip = { 0x20, 0x01, 0x0d, 0xb8, [15] = 1 }, .port = 443 };
+
+	printf("\"resets\":[\n");
+	print_reset("one key", one, &four, 0x12345, 50, ",");
+	print_reset("two keys, IPv6", two, &six, 0xfffff, 38, ",");
+	print_reset("no key", "", &four, 7, 30, "");
+	printf("]");
+}
+
 int
 main(void)
 {
@@ -186,7 +242,9 @@ main(void)
 	    "\"sessions\":[\n");
 	for (size_t i = 0; i < n; i++)
 		print_session(&sessions[i], i + 1 < n ? "," : "");
-	printf("]}\n");
+	printf("],\n");
+	print_resets();
+	printf("}\n");
 	mem_destroy(mem);
 	return 0;
 }

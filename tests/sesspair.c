@@ -7,6 +7,9 @@
 
 #include "core/error.h"
 
+#define START_US UINT64_C(5000000)
+#define WALL_NS UINT64_C(1700000000000000000)  /* at START_US */
+
 struct path
 sesspair_path(int side, uint32_t sock)
 {
@@ -24,7 +27,7 @@ sesspair_init(struct sesspair *sp, const struct session_config *cfg)
 	int i;
 
 	memset(sp, 0, sizeof(*sp));
-	sp->now = 5000000;
+	sp->now = START_US;
 	sp->log = calloc(SESSPAIR_LOG, sizeof(*sp->log));
 	ck_assert_ptr_nonnull(sp->log);
 	for (i = 0; i < 2; i++) {
@@ -32,10 +35,26 @@ sesspair_init(struct sesspair *sp, const struct session_config *cfg)
 		sp->mem[i] = mem_new(0);
 		sp->ep[i] = endpoint_new(sp->mem[i], seed);
 		ck_assert_ptr_nonnull(sp->ep[i]);
-		endpoint_set_time(sp->ep[i], UINT64_C(1700000000000000000), sp->now);
+		endpoint_set_time(sp->ep[i], WALL_NS, sp->now);
 	}
 	/* What a client says before the server was there is never new to it. */
 	sp->now += 1000000;
+	sp->listener = endpoint_listen(sp->ep[1], 1, cfg);
+	ck_assert_int_gt(sp->listener, 0);
+}
+
+void
+sesspair_restart(struct sesspair *sp, const struct session_config *cfg, const uint8_t *reset_secret)
+{
+	uint8_t seed[32] = { 2 };
+
+	memcpy(seed + 1, &sp->now, sizeof(sp->now));
+	endpoint_free(sp->ep[1]);
+	sp->ep[1] = endpoint_new(sp->mem[1], seed);
+	ck_assert_ptr_nonnull(sp->ep[1]);
+	endpoint_set_time(sp->ep[1], WALL_NS + (sp->now - START_US) * 1000, sp->now);
+	if (reset_secret != NULL)
+		endpoint_set_reset_secret(sp->ep[1], reset_secret);
 	sp->listener = endpoint_listen(sp->ep[1], 1, cfg);
 	ck_assert_int_gt(sp->listener, 0);
 }

@@ -37,6 +37,8 @@ struct sesspair {
 /* Side 0 connects, side 1 listens on its socket 1 with the same config. */
 void sesspair_init(struct sesspair *, const struct session_config *);
 void sesspair_dispose(struct sesspair *);
+/* Side 1 loses everything and listens anew. `reset_secret`: see endpoint_set_reset_secret(); NULL: not set. */
+void sesspair_restart(struct sesspair *, const struct session_config *, const uint8_t *reset_secret);
 /* The address of side 0 on its socket `sock`; of side 1. */
 struct path sesspair_path(int side, uint32_t sock);
 struct session *sesspair_connect(struct sesspair *, uint32_t sock, const struct session_config *);

@@ -14,6 +14,7 @@ START_TEST(round_trip)
 		{ .time = UINT64_C(0x0102030405060708), .nsuites = 1, .suites = { 0 } },
 		{ .rcv_wnd = 70000 },
 		{ .mtu = 0 },
+		{ .rcv_wnd = 2, .mtu = 3, .cid = 4, .has_reset = true, .reset = { 1, 2, 3, [19] = 20 }, .nsuites = 1, .suites = { 2 } },
 	};
 	struct handshake_params out;
 	uint8_t buf[PARAMS_LEN];
@@ -26,6 +27,8 @@ START_TEST(round_trip)
 	ck_assert_uint_eq(out.cid, cases[_i].cid);
 	ck_assert_uint_eq(out.nsuites, cases[_i].nsuites);
 	ck_assert_mem_eq(out.suites, cases[_i].suites, sizeof out.suites);
+	ck_assert_int_eq(out.has_reset, cases[_i].has_reset);
+	ck_assert_mem_eq(out.reset, cases[_i].reset, sizeof out.reset);
 }
 END_TEST
 
@@ -118,7 +121,7 @@ main(void)
 {
 	TCase *tc = tcase_create("params");
 
-	tcase_add_loop_test(tc, round_trip, 0, 5);
+	tcase_add_loop_test(tc, round_trip, 0, 6);
 	tcase_add_test(tc, bytes_as_documented);
 	tcase_add_loop_test(tc, odd_lists, 0, 14);
 	tcase_add_test(tc, too_long);

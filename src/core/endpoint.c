@@ -23,6 +23,7 @@ endpoint_new(struct mem *mem, const uint8_t seed[32])
 	ep->mem = mem;
 	random_init(&ep->random, seed);
 	ep->hash_seed = random_u32(&ep->random);
+	random_bytes(&ep->random, ep->reset_secret, sizeof(ep->reset_secret));
 	timer_wheel_init(&ep->wheel, 0);
 	admission_init(&ep->admission, mem, &ep->random);
 	TAILQ_INIT(&ep->all);
@@ -51,18 +52,18 @@ endpoint_same_peer(const struct session *s, const struct path *path)
 }
 
 static uint32_t
-fresh_cid(struct endpoint *ep)
+fresh_cid(struct endpoint *ep, const struct listener *l)
 {
 	uint32_t cid;
 
 	do
-		cid = random_u32(&ep->random);
+		cid = l != NULL ? session_reset_cid(ep, &l->config) : random_u32(&ep->random);
 	while (cid == 0 || endpoint_find_cid(ep, cid) != NULL);
 	return cid;
 }
 
 struct session *
-endpoint_add(struct endpoint *ep, const struct path *path, uint64_t now)
+endpoint_add(struct endpoint *ep, const struct listener *l, const struct path *path, uint64_t now)
 {
 	struct session *s = mem_alloc(ep->mem, sizeof(*s));
 	unsigned i;
@@ -73,7 +74,8 @@ endpoint_add(struct endpoint *ep, const struct path *path, uint64_t now)
 	timer_init(&s->timer);
 	for (i = 0; i < SESSION_CLOCK_COUNT; i++)
 		s->clocks[i] = TIMER_NEVER;
-	s->cid = fresh_cid(ep);
+	s->listener = l != NULL ? l->handle : 0;
+	s->cid = fresh_cid(ep, l);
 	s->id = ++ep->next_session << 32 | s->cid;
 	s->path = *path;
 	s->peer = path->remote;
@@ -84,9 +86,11 @@ endpoint_add(struct endpoint *ep, const struct path *path, uint64_t now)
 }
 
 void
-endpoint_index_peer(struct session *s, uint32_t peer_cid)
+endpoint_index_peer(struct session *s)
 {
-	hash_insert(&s->endpoint->by_peer, s->endpoint->mem, &s->by_peer, endpoint_path_hash(s->endpoint, &s->path, peer_cid));
+	uint32_t salt = s->reset.id != 0 ? s->reset.id : s->peer_cid;
+
+	hash_insert(&s->endpoint->by_peer, s->endpoint->mem, &s->by_peer, endpoint_path_hash(s->endpoint, &s->path, salt));
 }
 
 void
@@ -100,7 +104,7 @@ endpoint_set_path(struct session *s, const struct path *path)
 	if (s->by_peer.prevp == NULL)
 		return;
 	hash_remove(&ep->by_peer, &s->by_peer);
-	endpoint_index_peer(s, s->peer_cid);
+	endpoint_index_peer(s);
 }
 
 struct session *
@@ -122,7 +126,21 @@ endpoint_find_peer(struct endpoint *ep, const struct path *path, uint32_t peer_c
 
 	for (n = hash_first(&ep->by_peer, endpoint_path_hash(ep, path, peer_cid)); n != NULL; n = hash_next(n)) {
 		s = session_of(n, by_peer);
-		if (s->peer_cid == peer_cid && endpoint_same_peer(s, path))
+		if (s->reset.id == 0 && s->peer_cid == peer_cid && endpoint_same_peer(s, path))
+			return s;
+	}
+	return NULL;
+}
+
+struct session *
+endpoint_find_reset(struct endpoint *ep, const struct path *path, uint32_t reset_id)
+{
+	struct hash_node *n;
+	struct session *s;
+
+	for (n = hash_first(&ep->by_peer, endpoint_path_hash(ep, path, reset_id)); n != NULL; n = hash_next(n)) {
+		s = session_of(n, by_peer);
+		if (s->reset.id == reset_id && reset_id != 0 && endpoint_same_peer(s, path))
 			return s;
 	}
 	return NULL;
@@ -243,6 +261,12 @@ endpoint_set_handshake_rate(struct endpoint *ep, uint32_t per_second)
 	ep->admission.rate = per_second;
 }
 
+void
+endpoint_set_reset_secret(struct endpoint *ep, const uint8_t secret[32])
+{
+	memcpy(ep->reset_secret, secret, sizeof(ep->reset_secret));
+}
+
 /* --- listeners --- */
 
 struct listener *
@@ -274,6 +298,8 @@ endpoint_listen(struct endpoint *ep, uint32_t sock, const struct session_config 
 
 	if (endpoint_listener_of(ep, sock) != NULL)
 		return KCPSHIM_E_FULL;
+	if (ep->posts == NULL && (ep->posts = mem_alloc(ep->mem, ENDPOINT_POSTS * sizeof(*ep->posts))) == NULL)
+		return KCPSHIM_E_NOMEM;
 	l = mem_alloc(ep->mem, sizeof(*l));
 	if (l == NULL)
 		return KCPSHIM_E_NOMEM;
@@ -346,7 +372,7 @@ endpoint_unlisten(struct endpoint *ep, uint32_t listener)
 struct session *
 endpoint_connect(struct endpoint *ep, const struct path *path, const struct session_config *cfg, uint64_t now)
 {
-	struct session *s = endpoint_add(ep, path, now);
+	struct session *s = endpoint_add(ep, NULL, path, now);
 
 	if (s == NULL)
 		return NULL;
@@ -414,9 +440,7 @@ endpoint_post(struct endpoint *ep, const struct path *path, const uint8_t *data,
 {
 	struct post *p;
 
-	if (ep->posts == NULL)
-		ep->posts = mem_alloc(ep->mem, ENDPOINT_POSTS * sizeof(*ep->posts));
-	if (ep->posts == NULL || ep->post_count == ENDPOINT_POSTS)
+	if (ep->post_count == ENDPOINT_POSTS)
 		return;
 	p = &ep->posts[(ep->post_head + ep->post_count++) % ENDPOINT_POSTS];
 	p->path = *path;

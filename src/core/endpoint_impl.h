@@ -8,6 +8,7 @@
 #include "endpoint.h"
 #include "hash.h"
 #include "random.h"
+#include "reset_token.h"
 #include "session_impl.h"
 #include "timer.h"
 
@@ -43,7 +44,9 @@ struct endpoint {
 	uint64_t clock_offset;  /* wall clock - monotonic, ns; 0: unknown */
 	uint64_t started;       /* wall clock when it was first told, ns */
 	struct admission admission;
-	struct post *posts;     /* ring of ENDPOINT_POSTS, NULL until one is needed */
+	uint8_t reset_secret[RESET_SECRET_LEN];
+	struct reset_budget reset_budget;
+	struct post *posts;     /* ring of ENDPOINT_POSTS; NULL without a listener */
 	uint32_t post_head, post_count;
 	struct timer_wheel wheel;
 	struct hash by_cid, by_peer, by_path;
@@ -63,12 +66,14 @@ bool endpoint_same_peer(const struct session *, const struct path *);
 struct listener *endpoint_listener_of(struct endpoint *, uint32_t sock);
 /* Frees what was buried. */
 void endpoint_reap(struct endpoint *);
-/* A session in no state yet, in the tables by id and path; NULL without memory. */
-struct session *endpoint_add(struct endpoint *, const struct path *, uint64_t now);
-/* Puts it into the table by (address, the peer's connection id or conv). */
-void endpoint_index_peer(struct session *, uint32_t peer_cid);
+/* A session in no state yet, in the tables by id and path; NULL without memory. `l`: its listener, NULL: a client. */
+struct session *endpoint_add(struct endpoint *, const struct listener *l, const struct path *, uint64_t now);
+/* Puts it into the table by (address, the peer's connection id or conv; a sealed client: its reset id). */
+void endpoint_index_peer(struct session *);
 struct session *endpoint_find_cid(struct endpoint *, uint32_t cid);
 struct session *endpoint_find_peer(struct endpoint *, const struct path *, uint32_t peer_cid);
+/* The client's session with that server and reset id, or NULL. */
+struct session *endpoint_find_reset(struct endpoint *, const struct path *, uint32_t reset_id);
 struct listener *endpoint_listener(struct endpoint *, uint32_t handle);
 /* endpoint_output has to look at it. */
 void endpoint_mark_due(struct session *);
@@ -82,7 +87,7 @@ void endpoint_set_path(struct session *, const struct path *);
 
 /* Wall clock, ns since 1970. */
 uint64_t endpoint_wall(const struct endpoint *, uint64_t now);
-/* Queues a datagram of no session; dropped when there is no room. */
+/* Queues a datagram of no session, as listeners answer; dropped when there is no room. */
 void endpoint_post(struct endpoint *, const struct path *, const uint8_t *data, size_t len);
 
 #endif

@@ -4,11 +4,24 @@
 #include "error.h"
 
 static int
-input_known(struct endpoint *ep, const struct path *path, uint8_t *d, size_t len, uint64_t now)
+input_unknown(struct endpoint *ep, struct listener *l, const struct path *path, uint8_t *d, size_t len, uint64_t now)
+{
+	int error;
+
+	if ((d[4] & ~1u) != SESSION_KIND_DATA)
+		return KCPSHIM_E_UNKNOWN;
+	error = session_reset_input(ep, path, d, len, now);
+	return error == KCPSHIM_E_UNKNOWN && l != NULL ? session_reset_answer(ep, l, path, d, len, now) : error;
+}
+
+static int
+input_known(struct endpoint *ep, struct listener *l, const struct path *path, uint8_t *d, size_t len, uint64_t now)
 {
 	struct session *s = endpoint_find_cid(ep, bytes_get32(d));
 
-	if (s == NULL || s->plain)
+	if (s == NULL)
+		return input_unknown(ep, l, path, d, len, now);
+	if (s->plain)
 		return KCPSHIM_E_UNKNOWN;
 	/* Only what is sealed may come from elsewhere: its sender proves itself. */
 	if (!netaddr_equal(&s->path.remote, &path->remote) && (s->phases == NULL || s->listener == 0))
@@ -35,7 +48,7 @@ input_session(struct endpoint *ep, struct listener *l, const struct path *path, 
 	case HANDSHAKE_KIND_RETRY:
 	case SESSION_KIND_DATA:
 	case SESSION_KIND_DATA | 1:
-		return input_known(ep, path, d, len, now);
+		return input_known(ep, l, path, d, len, now);
 	default:
 		return KCPSHIM_E_FORMAT;
 	}

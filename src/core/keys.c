@@ -11,6 +11,7 @@
 #include "error.h"
 #include "keyfile.h"
 #include "mem.h"
+#include "reset_token.h"
 #include "traffic.h"
 
 #define SECRET_MAX 256u
@@ -20,6 +21,7 @@ struct session_keys {
 	struct mem *mem;
 	struct key *key;      /* of length count, or NULL */
 	size_t count;
+	uint8_t reset_secret[RESET_SECRET_LEN];
 	bool has_aiokcp;
 	uint8_t aiokcp[AIOKCP_LEN];
 	const struct kcpshim_plugin *plugin;
@@ -34,6 +36,36 @@ keys_wipe(struct mem *mem, struct key *key, size_t count)
 		return;
 	traffic_wipe(key, count * sizeof *key);
 	mem_free(mem, key, count * sizeof *key);
+}
+
+/* The XOR of a hash of every key: independent of their order, and unknown to who lacks one. */
+static void
+make_reset_secret(struct session_keys *keys)
+{
+	static const char label[] = "kcpshim reset secret";
+	struct hmac_sha256_ctx hmac;
+	uint8_t mac[RESET_SECRET_LEN];
+
+	memset(keys->reset_secret, 0, sizeof keys->reset_secret);
+	for (size_t i = 0; i < keys->count; i++) {
+		hmac_sha256_set_key(&hmac, KEYS_PSK_LEN, keys->key[i].psk);
+		hmac_sha256_update(&hmac, sizeof label - 1, (const uint8_t *)label);
+		hmac_sha256_digest(&hmac, sizeof mac, mac);
+		for (size_t j = 0; j < sizeof mac; j++)
+			keys->reset_secret[j] ^= mac[j];
+	}
+	traffic_wipe(&hmac, sizeof hmac);
+	traffic_wipe(mac, sizeof mac);
+}
+
+/* Takes over `key`. */
+static void
+replace_keys(struct session_keys *keys, struct key *key, size_t count)
+{
+	keys_wipe(keys->mem, keys->key, keys->count);
+	keys->key = key;
+	keys->count = count;
+	make_reset_secret(keys);
 }
 
 struct session_keys *
@@ -126,9 +158,7 @@ session_keys_load(struct session_keys *keys, const char *name, const char *text,
 		keys_wipe(keys->mem, key, (size_t)count);
 		return ret;
 	}
-	keys_wipe(keys->mem, keys->key, keys->count);
-	keys->key = key;
-	keys->count = (size_t)count;
+	replace_keys(keys, key, (size_t)count);
 	return 0;
 }
 
@@ -155,9 +185,7 @@ session_keys_load_secret(struct session_keys *keys, const uint8_t *secret, size_
 		key_from_passphrase(psk, (const char *)secret, len);
 	key_init(key, KEYFILE_DEFAULT_NAME, psk);
 	traffic_wipe(psk, sizeof psk);
-	keys_wipe(keys->mem, keys->key, keys->count);
-	keys->key = key;
-	keys->count = 1;
+	replace_keys(keys, key, 1);
 	return 0;
 }
 
@@ -165,6 +193,12 @@ size_t
 session_keys_count(const struct session_keys *keys)
 {
 	return keys == NULL ? 0 : keys->count;
+}
+
+const uint8_t *
+session_keys_reset_secret(const struct session_keys *keys)
+{
+	return keys->reset_secret;
 }
 
 const struct key *

@@ -53,6 +53,10 @@ const struct key *session_keys_first(const struct session_keys *);
 /* The key with that id, or NULL. Looks at every entry, whichever matches. Valid until the next load. */
 const struct key *session_keys_find(const struct session_keys *, const uint8_t id[KEYS_ID_LEN]);
 
+/* What a server with this set makes RESETs from (kcpshim-wire(7), Reset secret), 32 bytes that follow from the keys alone. Not
+ * to be asked of an empty set. Valid until the next load. */
+const uint8_t *session_keys_reset_secret(const struct session_keys *);
+
 /* Names a key and computes its id. */
 void key_init(struct key *, const char *name, const uint8_t psk[KEYS_PSK_LEN]);
 /* The psk of a passphrase: PBKDF2-HMAC-SHA256(passphrase, KEYS_PASSPHRASE_SALT, KEYS_PASSPHRASE_ITERATIONS). Slow. */

@@ -2,8 +2,11 @@
 #ifndef KCPSHIM_PARAMS_H
 #define KCPSHIM_PARAMS_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+
+#include "reset_token.h"
 
 #define PARAMS_LEN 64u      /* bytes that this build writes: entries, then zeros */
 #define PARAMS_MAX 256u     /* bytes that it reads at most */
@@ -14,6 +17,8 @@ struct handshake_params {
 	uint32_t cid;           /* connection id of the server (ACCEPT); 0: absent */
 	uint32_t rcv_wnd;       /* receive window, segments; 0: absent */
 	uint16_t mtu;           /* largest datagram this side accepts, bytes; 0: absent */
+	bool has_reset;         /* ACCEPT */
+	uint8_t reset[RESET_PARAM_LEN]; /* how the server would say that the session is gone */
 	uint8_t nsuites;        /* enum seal_suite; INIT: all offered, best first; ACCEPT: the one chosen */
 	uint8_t suites[PARAMS_SUITES_MAX];
 };

@@ -40,6 +40,7 @@ struct session_config {
 	uint32_t mtu;                /* UDP payload bytes of one datagram, before path MTU discovery */
 	uint8_t crypto;              /* enum session_crypto */
 	const struct session_keys *keys; /* borrowed, outlives the session; NULL: none */
+	bool no_reset;               /* listener: others share its port, so that nothing of an unknown session may be answered */
 	bool open_empty_push;        /* plain: send an empty PUSH at connect */
 	uint64_t connect_timeout_us; /* 0: default 127 s, as Linux tcp_syn_retries=6 */
 	uint64_t user_timeout_us;    /* unacknowledged data without any answer; 0: default 600 s */

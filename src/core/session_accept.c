@@ -76,6 +76,7 @@ write_accept_unsealed(struct session *s, const struct first_flight *f)
 	struct handshake_params answer;
 
 	session_offer(&o->config, &answer);
+	session_reset_offer(s, &o->config, &answer);
 	unsealed_accept_write(o->datagram, f->cid, s->cid, f->token, &answer);
 	o->len = UNSEALED_ACCEPT_LEN;
 	return session_seal_unsealed(s);
@@ -96,6 +97,7 @@ write_accept(struct session *s, struct first_flight *f, uint64_t now)
 	if (n < 0)
 		return KCPSHIM_E_FORMAT;
 	session_offer(&o->config, &answer);
+	session_reset_offer(s, &o->config, &answer);
 	answer.nsuites = 1;
 	answer.suites[0] = (uint8_t)n;
 	random_bytes(&s->endpoint->random, secret, sizeof(secret));
@@ -112,12 +114,11 @@ write_accept(struct session *s, struct first_flight *f, uint64_t now)
 static int
 new_half_open(struct endpoint *ep, struct listener *l, struct first_flight *f, uint64_t now)
 {
-	struct session *s = endpoint_add(ep, f->path, now);
+	struct session *s = endpoint_add(ep, l, f->path, now);
 	int error;
 
 	if (s == NULL)
 		return KCPSHIM_E_NOMEM;
-	s->listener = l->handle;
 	l->half_open++;
 	s->state = SESSION_ACCEPTING;
 	error = session_opening_new(s, &l->config);
@@ -128,7 +129,7 @@ new_half_open(struct endpoint *ep, struct listener *l, struct first_flight *f, u
 		return error;
 	}
 	s->peer_cid = f->cid;
-	endpoint_index_peer(s, f->cid);
+	endpoint_index_peer(s);
 	s->opening->peer = f->params;
 	memcpy(s->opening->token, f->token, UNSEALED_TOKEN_LEN);
 	s->clocks[SESSION_CLOCK_GIVEUP] = now + SESSION_HALF_OPEN_US;

@@ -3,6 +3,7 @@
  * session_open: from the first flight to an open session, client.  session_accept: the same, server.
  * session_data: sealed datagrams in and out, frames.
  * session_seal: keys of a session.  session_roam: a client whose address changes.
+ * session_reset: sessions that the server has forgotten.
  * session_plain: opening and data of the plain wire.  session_live: keepalive, timeouts, ICMP.  session_end: closing, lingering, reset.
  * session: the calls of session.h.
  */
@@ -15,6 +16,7 @@
 #include "hash.h"
 #include "phase.h"
 #include "replay.h"
+#include "reset_token.h"
 #include "seal.h"
 #include "session.h"
 #include "timer.h"
@@ -148,6 +150,7 @@ struct session {
 	struct kcp *kcp;
 	uint64_t tx_pn;
 	struct replay replay;
+	struct reset_token reset;      /* client; id 0: the server gave none */
 	size_t ready_seen;             /* readable bytes when the reader was last told */
 	uint64_t ping_token, pong_token, response_token;
 	uint64_t ping_at;              /* when ping_token was made */
@@ -238,6 +241,18 @@ void session_roam_seen(struct session *, const struct path *path, bool newest, u
 void session_roam_challenge(struct session *, uint64_t now);
 void session_roam_response(struct session *, const struct path *path, uint64_t token);
 void session_roam_free(struct session *);
+
+/* --- session_reset.c --- */
+/* A connection id for a session of a listener with this config; it may be 0 or in use. */
+uint32_t session_reset_cid(struct endpoint *, const struct session_config *);
+/* Server: what the client has to know to believe a RESET. */
+void session_reset_offer(const struct session *, const struct session_config *, struct handshake_params *answer);
+/* Client: the same, from the ACCEPT. */
+void session_reset_learn(struct session *, const struct handshake_params *answer);
+/* DATA of no session came to a listener: perhaps it is answered. KCPSHIM_E_UNKNOWN. */
+int session_reset_answer(struct endpoint *, struct listener *, const struct path *, const uint8_t *d, size_t len, uint64_t now);
+/* DATA of no session: 0 when it was a RESET for one, else why not. */
+int session_reset_input(struct endpoint *, const struct path *, const uint8_t *d, size_t len, uint64_t now);
 
 /* --- session_live.c --- */
 void session_run_clocks(struct session *, uint64_t now);

@@ -238,6 +238,7 @@ session_input_accept(struct session *s, const uint8_t *d, size_t len, uint64_t n
 		return KCPSHIM_E_NOMEM;
 	}
 	s->peer_cid = s->opening->peer.cid;
+	session_reset_learn(s, &s->opening->peer);
 	s->unconfirmed = true;
 	s->retry = proof_retry(2 * (now - s->opening->first_sent));
 	session_ping(s, now);

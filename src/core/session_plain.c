@@ -71,7 +71,7 @@ plain_init(struct session *s, const struct session_config *cfg, uint32_t conv, u
 		return KCPSHIM_E_NOMEM;
 	s->received_at = now;
 	s->peer_cid = conv;
-	endpoint_index_peer(s, conv);
+	endpoint_index_peer(s);
 	return 0;
 }
 
@@ -126,7 +126,7 @@ session_accept_plain(struct endpoint *ep, struct listener *l, struct session *ol
 		return KCPSHIM_E_UNKNOWN;
 	if (l->room == 0)
 		return KCPSHIM_E_FULL;
-	s = endpoint_add(ep, path, now);
+	s = endpoint_add(ep, l, path, now);
 	if (s == NULL)
 		return KCPSHIM_E_NOMEM;
 	if (plain_init(s, &l->config, conv, now) != 0) {
@@ -136,7 +136,6 @@ session_accept_plain(struct endpoint *ep, struct listener *l, struct session *ol
 	/* As kcp-go does: the client's port is in use again, its former program is gone. */
 	if (old != NULL && old->state != SESSION_CLOSED)
 		session_end(old, old->state == SESSION_LINGERING ? 0 : KCPSHIM_E_RESET, false, now);
-	s->listener = l->handle;
 	s->visible = true;
 	l->room--;
 	session_established(s, now);

@@ -151,6 +151,8 @@ load_variables(struct config *c, char *err, size_t errlen)
 		error = make_absolute(c->base.salt_file, sizeof(c->base.salt_file), err, errlen);
 	if (error == KCPSHIM_OK)
 		error = load_log(c, err, errlen);
+	if (variable("XDG_RUNTIME_DIR") != NULL && strlen(variable("XDG_RUNTIME_DIR")) < sizeof(c->runtime_dir))
+		strlcpy(c->runtime_dir, variable("XDG_RUNTIME_DIR"), sizeof(c->runtime_dir));
 	c->engine_process = (c->base.set & 1u << RULES_OPT_ENGINE) != 0 && c->base.engine_process;
 	return error;
 }

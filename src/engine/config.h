@@ -17,6 +17,7 @@ struct config {
 	enum config_log log_level;
 	char log_file[256];           /* "" = stderr */
 	bool engine_process;
+	char runtime_dir[256];        /* XDG_RUNTIME_DIR; "": none */
 };
 
 /* Reads KCPSHIM_* and the rules file they lead to. `secure` (AT_SECURE): everything is ignored, inactive config, success.

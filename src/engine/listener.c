@@ -12,11 +12,13 @@
 
 #include "../core/endpoint.h"
 #include "../core/error.h"
+#include "../core/keys.h"
 #include "../core/mem.h"
 #include "config.h"
 #include "fdroom.h"
 #include "log.h"
 #include "relay.h"
+#include "resetkey.h"
 #include "sesscfg.h"
 #include "udp.h"
 
@@ -159,6 +161,24 @@ listener_pair(struct loop *l, struct listener *li, int *app_fd)
 	return 0;
 }
 
+/* How the next run of this server will tell clients of sessions that it does not have. */
+static void
+listener_prepare_resets(struct loop *l, struct session_config *cfg, int tcp_fd)
+{
+	uint8_t secret[RESET_SECRET_LEN];
+	int shared = 0;
+	socklen_t len = sizeof(shared);
+
+	/* With SO_REUSEPORT a datagram of an unknown session may be meant for another process. */
+	cfg->no_reset = getsockopt(tcp_fd, SOL_SOCKET, SO_REUSEPORT, &shared, &len) != 0 || shared != 0;
+	if (l->reset_key || cfg->no_reset || cfg->plain || session_keys_count(cfg->keys) > 0)
+		return;
+	l->reset_key = true;
+	if (resetkey_load(l->cfg->runtime_dir, secret))
+		endpoint_set_reset_secret(l->ep, secret);
+	explicit_bzero(secret, sizeof(secret));
+}
+
 static int
 listener_setup(struct loop *l, struct listener *li, int tcp_fd)
 {
@@ -189,6 +209,7 @@ listener_setup(struct loop *l, struct listener *li, int tcp_fd)
 		return error;
 	if ((error = sesscfg_make(l, &opts, &cfg)) != 0)
 		return error;
+	listener_prepare_resets(l, &cfg, tcp_fd);
 	li->handle = endpoint_listen(l->ep, li->udp->handle, &cfg);
 	if (li->handle < 0)
 		return li->handle == KCPSHIM_E_FULL ? EADDRINUSE : ENOBUFS;

@@ -63,6 +63,7 @@ struct loop {
 	pid_t pid;              /* process that runs the loop */
 	bool carrier;           /* an orphan: leave when nothing is left to carry */
 	bool home_gone;
+	bool reset_key;         /* the endpoint has the user's reset secret, or there is none to be had */
 	bool quit;              /* the carrier took over: this thread ends */
 	bool reopened;          /* the rest of this turn's events came from the instance before */
 	int epfd;
