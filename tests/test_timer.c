@@ -53,7 +53,7 @@ START_TEST(cleared_never_fires)
 }
 END_TEST
 
-/* A wake-up for each level at most, whatever the distance. */
+/* One wake-up, whatever the distance. */
 START_TEST(few_wakeups)
 {
 	uint64_t at = UINT64_C(1) << (4 * _i + 3), now = 12345, next;
@@ -71,7 +71,31 @@ START_TEST(few_wakeups)
 		now = next;
 		fired = timer_expire(&wheel, now);
 		wakeups++;
-		ck_assert_uint_le(wakeups, TIMER_LEVELS);
+		ck_assert_uint_le(wakeups, 1);
+	}
+	ck_assert_uint_ge(now, at);
+}
+END_TEST
+
+/* Where many timers share a slot, a wake-up for each level at most. */
+START_TEST(few_wakeups_of_many)
+{
+	uint64_t at = UINT64_C(1) << (4 * _i + 3), now = 12345, next;
+	unsigned wakeups = 0;
+	int i;
+
+	timer_wheel_init(&wheel, now);
+	at += now;
+	for (i = 0; i < NTIMERS; i++) {
+		timer_init(&timers[i]);
+		timer_set(&wheel, &timers[i], at);
+	}
+	while (timer_expire(&wheel, now) == NULL) {
+		next = timer_next(&wheel);
+		ck_assert_uint_le(next, at + TICK - 1);
+		ck_assert_uint_gt(next, now);
+		now = next;
+		ck_assert_uint_le(++wakeups, TIMER_LEVELS);
 	}
 	ck_assert_uint_ge(now, at);
 }
@@ -124,6 +148,7 @@ main(void)
 	tcase_add_test(tc, due_at_once);
 	tcase_add_test(tc, cleared_never_fires);
 	tcase_add_loop_test(tc, few_wakeups, 0, 14);
+	tcase_add_loop_test(tc, few_wakeups_of_many, 0, 14);
 	tcase_add_loop_test(tc, random_operations, 0, 20);
 	suite_add_tcase(s, tc);
 	sr = srunner_create(s);

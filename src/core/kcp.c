@@ -172,6 +172,12 @@ kcp_get_config(const struct kcp *k)
 	return &k->cfg;
 }
 
+uint64_t
+kcp_srtt(const struct kcp *k)
+{
+	return k->rtt.srtt;
+}
+
 void
 kcp_get_info(const struct kcp *k, struct kcp_info *i)
 {

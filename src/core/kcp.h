@@ -50,6 +50,8 @@ void kcp_free(struct kcp *);
 
 /* Bytes that may be written now without exceeding the send buffer and windows; 0: full. */
 size_t kcp_send_room(const struct kcp *);
+/* There is enough room to be worth waking a writer for: 64 KiB, or as much as is queued. */
+bool kcp_send_roomy(const struct kcp *);
 /* Fills iov[0..n) with the places where the next bytes of the stream belong (at most `max` bytes)
  * and returns how many entries were filled; 0 when full or without memory. Nothing is sent until kcp_send_commit. */
 int kcp_send_reserve(struct kcp *, struct iovec *iov, int n, size_t max);
@@ -120,6 +122,8 @@ struct kcp_info {
 	uint32_t backoff;          /* consecutive timeouts without progress */
 	bool fin_sent, fin_acked;  /* our end of stream */
 };
+/* Smoothed round trip, us; 0: none measured. */
+uint64_t kcp_srtt(const struct kcp *);
 void kcp_get_info(const struct kcp *, struct kcp_info *);
 /* True when nothing written is unacknowledged (data and fin). */
 bool kcp_send_drained(const struct kcp *);

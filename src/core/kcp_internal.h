@@ -16,6 +16,7 @@
 #define KCP_ACKS_MAX 4096u              /* plain: acknowledgements that wait to be sent */
 #define KCP_ACK_LUMP 8u                 /* session: an acknowledgement for more than that names every island */
 #define KCP_ACK_REPEATS 2u              /* plain: acknowledgements behind a hole are said so often again */
+#define KCP_ROOMY 65536u                /* bytes that are worth waking a writer for */
 #define KCP_UDP_OVERHEAD 28u            /* IPv4 and UDP headers, counted in rates */
 #define KCP_THIN_SEGMENTS 8u            /* flows with no more in flight use a timer per segment */
 #define KCP_THIN_SLACK_US 5000u

@@ -139,6 +139,14 @@ kcp_send_room(const struct kcp *k)
 	return room < left ? room : left;
 }
 
+bool
+kcp_send_roomy(const struct kcp *k)
+{
+	size_t room = kcp_send_room(k);
+
+	return room > 0 && (room >= KCP_ROOMY || room >= k->snd_bytes);
+}
+
 /* A message has to fit the peer's reading queue whole, or a peer that waits for all of it deadlocks. */
 static uint32_t
 message_fragments(const struct kcp *k)

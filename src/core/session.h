@@ -95,6 +95,9 @@ int session_set_mtu(struct session *, uint32_t mtu, uint64_t now);
 void session_set_sock(struct session *, uint32_t sock);
 struct kcp *session_kcp(struct session *);  /* for the run-time setters only; NULL before it is open */
 
+/* Smoothed round trip, us, or that of the opening while there is no other; 0: unknown. */
+uint64_t session_srtt(const struct session *);
+
 struct session_info {
 	enum session_state state;
 	int error;

@@ -162,7 +162,7 @@ session_progress(struct session *s, uint64_t now)
 		s->got_fin = true;
 		session_event(s, SESSION_EV_READABLE);
 	}
-	if (s->want_write && kcp_send_room(s->kcp) > 0) {
+	if (s->want_write && kcp_send_roomy(s->kcp)) {
 		s->want_write = false;
 		session_event(s, SESSION_EV_WRITABLE);
 	}

@@ -163,6 +163,7 @@ struct session {
 	uint64_t linger_max;                   /* LINGERING: CLOSED by then, whatever the peer repeats */
 	uint64_t user_timeout, idle_timeout, keep_idle, keep_interval;
 	uint32_t keep_count;
+	uint32_t opening_rtt;                  /* us; 0: unknown */
 	uint32_t retry;                        /* us; present interval of proofs or of RSTs */
 
 	uint64_t datagrams_sent, datagrams_received, wire_bytes_sent, wire_bytes_received, dropped;

@@ -22,6 +22,14 @@ session_rtt(const struct session *s)
 	return info.srtt_us == 0 ? RTT_GUESS_US : info.srtt_us + 4 * info.rttvar_us;
 }
 
+uint64_t
+session_srtt(const struct session *s)
+{
+	uint64_t srtt = s->kcp != NULL ? kcp_srtt(s->kcp) : 0;
+
+	return srtt != 0 ? srtt : s->opening_rtt;
+}
+
 void
 session_alive(struct session *s, uint64_t now)
 {

@@ -240,6 +240,7 @@ session_input_accept(struct session *s, const uint8_t *d, size_t len, uint64_t n
 	s->peer_cid = s->opening->peer.cid;
 	session_reset_learn(s, &s->opening->peer);
 	s->unconfirmed = true;
+	s->opening_rtt = (uint32_t)(now - s->opening->first_sent);
 	s->retry = proof_retry(2 * (now - s->opening->first_sent));
 	session_ping(s, now);
 	session_established(s, now);

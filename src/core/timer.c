@@ -4,6 +4,7 @@
 #include <string.h>
 
 #define DIGIT_BITS 6u
+#define TIMER_LOOK 64u
 
 void
 timer_wheel_init(struct timer_wheel *w, uint64_t now)
@@ -129,15 +130,20 @@ timer_expire(struct timer_wheel *w, uint64_t now)
 	return t;
 }
 
+/* The earliest timer is in the first slot. Few timers there are looked through, as a wake-up costs more than that. */
 uint64_t
 timer_next(const struct timer_wheel *w)
 {
-	unsigned level, slot;
-	uint64_t start;
+	uint64_t start, first = UINT64_MAX;
+	unsigned level, slot, n = 0;
+	const struct timer *t;
 
 	if (w->due != NULL)
 		return 0;
 	if (!timer_first_slot(w, &level, &slot, &start))
 		return TIMER_NEVER;
-	return start << TIMER_TICK_SHIFT;
+	for (t = w->slots[level][slot]; t != NULL && n < TIMER_LOOK; t = t->next, n++)
+		if (t->tick < first)
+			first = t->tick;
+	return (t != NULL ? start : first) << TIMER_TICK_SHIFT;
 }

@@ -37,8 +37,8 @@ void timer_set(struct timer_wheel *, struct timer *, uint64_t at);
 void timer_clear(struct timer_wheel *, struct timer *);
 /* Disarms one timer whose time has come and returns it; NULL when there is none at `now`. */
 struct timer *timer_expire(struct timer_wheel *, uint64_t now);
-/* Time at which timer_expire has to be called next: never later than the earliest timer's tick, and earlier by whole levels
- * only (at most TIMER_LEVELS times for one timer); 0 when one is due, TIMER_NEVER when none is armed. */
+/* Time at which timer_expire has to be called next: the earliest timer's tick; where more than a few share its slot possibly
+ * earlier, but never later, by whole levels (at most TIMER_LEVELS times for one timer); 0 when one is due, TIMER_NEVER when none is armed. */
 uint64_t timer_next(const struct timer_wheel *);
 
 #endif

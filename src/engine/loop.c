@@ -14,6 +14,7 @@
 #include "log.h"
 #include "relay.h"
 #include "udp.h"
+#include "udp_poll.h"
 
 #define LOOP_BATCH 64
 #define LOOP_WALL_US 60000000u
@@ -231,7 +232,8 @@ loop_work(struct loop *l)
 static uint64_t
 loop_deadline(struct loop *l)
 {
-	uint64_t times[] = { udp_blocked(l) ? KCP_NEVER : endpoint_deadline(l->ep), relay_deadline(l), udp_close_lame(l) };
+	uint64_t times[] = { udp_blocked(l) ? KCP_NEVER : endpoint_deadline(l->ep), relay_deadline(l), udp_close_lame(l),
+		udp_poll_deadline(l) };
 	uint64_t first = times[0];
 
 	for (size_t i = 1; i < sizeof(times) / sizeof(times[0]); i++)
@@ -271,6 +273,7 @@ loop_run(struct loop *l)
 		if (l->quit)
 			return;
 		l->reopened = false;
+		udp_poll_due(l);
 		relay_timers(l);
 		more = loop_work(l);
 		loop_bury_dead(l);

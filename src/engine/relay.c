@@ -25,6 +25,7 @@
 #include "relay_io.h"
 #include "sesscfg.h"
 #include "udp.h"
+#include "udp_poll.h"
 
 int
 relay_errno(int core_error)
@@ -288,7 +289,7 @@ relay_make_pair(struct loop *l, struct conn *c, bool pending, int *app_fd)
 	if (bind(sv[0], (struct sockaddr *)&un, len) != 0 || fcntl(sv[0], F_SETFL, O_NONBLOCK) != 0 || fstat(sv[1], &st) != 0)
 		error = errno;
 	else if ((error = relay_fill(c, sv[1], pending)) == 0)
-		error = loop_add(l, &c->src, EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET);
+		error = loop_add(l, &c->src, EPOLLIN | EPOLLRDHUP | EPOLLET);
 	if (error != 0) {
 		loop_close(l, &c->src);
 		close(sv[1]);
@@ -380,8 +381,10 @@ relay_session_ready(struct loop *l, struct session *s)
 		kcpopt_apply(l, c);
 		relay_opened(l, c);
 	}
-	if (ev & (SESSION_EV_READABLE | SESSION_EV_WRITABLE))
+	if (ev & (SESSION_EV_READABLE | SESSION_EV_WRITABLE)) {
+		udp_poll_hint(l, session_path(s)->sock, session_srtt(s));
 		relay_mark(l, c);
+	}
 	if ((ev & SESSION_EV_DRAINED) && c->drainer != NULL)
 		relay_mark(l, c);
 	if (session_state(s) == SESSION_LINGERING || session_state(s) == SESSION_CLOSED)

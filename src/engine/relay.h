@@ -32,7 +32,7 @@ struct conn {
 	struct options options;
 	int error;                  /* positive errno with which it ended, not yet told */
 	size_t filler;              /* bytes of filler in front of the program's own */
-	bool readable, writable;    /* edges seen, EAGAIN not yet met */
+	bool readable, writable;    /* EAGAIN not met since it was ready */
 	bool stashed;               /* one byte, already passed on, waits unread */
 	bool rdhup, hup;            /* program ended its writing; closed every descriptor */
 	bool eof_sent;              /* FIN was shown to the program */

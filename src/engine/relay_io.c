@@ -14,7 +14,7 @@
 #include "control.h"
 #include "log.h"
 
-#define RELAY_IOV 48             /* segments moved by one system call */
+#define RELAY_IOV 128            /* segments moved by one system call */
 #define RELAY_BUDGET (256u * 1024u) /* bytes one connection moves before the others get their turn */
 
 /* --- program -> session --- */
@@ -97,6 +97,9 @@ relay_read(struct loop *l, struct conn *c)
 		ssize_t got;
 		int queued = 0, n;
 
+		/* SESSION_EV_WRITABLE marks it again. */
+		if (!c->rdhup && session_send_room(c->session) == 0)
+			return false;
 		if (ioctl(c->src.fd, SIOCINQ, &queued) != 0 || queued < (c->stashed ? 1 : 0))
 			queued = c->stashed ? 1 : 0;
 		avail = (size_t)queued - (c->stashed ? 1 : 0);
@@ -108,7 +111,7 @@ relay_read(struct loop *l, struct conn *c)
 		}
 		n = session_send_reserve(c->session, iov + 1, RELAY_IOV, avail);
 		if (n <= 0)
-			return false; /* SESSION_EV_WRITABLE marks it again */
+			return false;
 		for (int i = 1; i <= n; i++)
 			take += iov[i].iov_len;
 		if ((got = relay_take(c, iov, n, take, avail)) < 0) {
@@ -144,9 +147,10 @@ relay_write(struct loop *l, struct conn *c)
 				w += (ssize_t)iov[i].iov_len;
 		else
 			w = sendmsg(c->src.fd, &m, MSG_NOSIGNAL | MSG_DONTWAIT);
-		if (w < 0 && errno == EAGAIN)
+		if (w < 0 && errno == EAGAIN) {
 			c->writable = false;
-		else if (w < 0)
+			(void)loop_modify(l, &c->src, c->src.events | EPOLLOUT);
+		} else if (w < 0)
 			dropping = c->discard = true; /* the program reads no more (SHUT_RD); the peer need not know */
 		if (w <= 0)
 			continue;
@@ -245,8 +249,11 @@ relay_ready(struct loop *l, struct source *src, uint32_t events)
 
 	if (events & EPOLLIN)
 		c->readable = true;
-	if (events & EPOLLOUT)
+	/* Asked for only while the pair is full: each time the program reads would wake this thread for nothing. */
+	if (events & EPOLLOUT) {
 		c->writable = true;
+		(void)loop_modify(l, src, src->events & ~(uint32_t)EPOLLOUT);
+	}
 	if (events & (EPOLLRDHUP | EPOLLHUP))
 		c->rdhup = c->readable = true;
 	if ((events & EPOLLHUP) && !c->hup) {

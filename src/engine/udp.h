@@ -9,6 +9,17 @@
 #include "../core/netaddr.h"
 #include "loop.h"
 
+/* What udp_poll knows of a socket. */
+struct udp_poll {
+	uint64_t since;             /* start of the present count, us */
+	uint64_t due;               /* next reading */
+	uint64_t heard;             /* us, least round trip heard of since; 0: none */
+	uint64_t srtt;              /* the same, of the last count in which there was one */
+	uint32_t datagrams, wakes;  /* since then */
+	uint32_t interval;          /* us between readings; 0: read by event */
+	uint32_t empty;             /* readings without a datagram, in a row */
+};
+
 struct udp_sock {
 	struct source src;
 	uint32_t handle;            /* path.sock */
@@ -18,6 +29,8 @@ struct udp_sock {
 	struct netaddr local;       /* as bound; wildcard possible */
 	struct listener *listener;  /* NULL: a client's socket */
 	struct udp_sock *hash_next;
+	struct udp_poll poll;
+	TAILQ_ENTRY(udp_sock) polled;
 	uint64_t close_at;          /* lame: its connection is gone */
 	LIST_ENTRY(udp_sock) all;
 	TAILQ_ENTRY(udp_sock) lame;

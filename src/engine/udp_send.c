@@ -1,0 +1,235 @@
+/* udp_send: what is due, gathered into groups of equal datagrams and handed to the kernel. */
+#include <errno.h>
+#include <string.h>
+#include <sys/epoll.h>
+
+#include "../core/endpoint.h"
+#include "ident.h"
+#include "log.h"
+#include "udp_int.h"
+#include "udp_poll.h"
+
+bool
+udp_blocked(const struct loop *l)
+{
+	return l->io->blocked;
+}
+
+void
+udp_forget(struct udp_io *io, struct udp_sock *u)
+{
+	for (unsigned i = io->sent; i < io->ngroups; i++)
+		if (io->groups[i].sock == u)
+			io->groups[i].sock = NULL;
+	/* The socket that was full may be this one: the rest may go. */
+	io->blocked = false;
+}
+
+static bool
+udp_group_takes(const struct udp_group *g, const struct path *p, size_t len)
+{
+	return !g->closed && len <= g->segment && g->count < UDP_SEGMENTS_MAX &&
+	    g->len + len <= UDP_GROUP_BYTES && path_equal(&g->path, p);
+}
+
+/* Fills the empty batch; true when it was cut short. */
+static bool
+udp_gather(struct loop *l)
+{
+	struct udp_io *io = l->io;
+	uint8_t *p = io->out;
+
+	io->ngroups = io->sent = 0;
+	while ((size_t)(io->out + UDP_OUT_BYTES - p) >= UDP_DATAGRAM_MAX) {
+		struct udp_group *g = io->ngroups > 0 ? &io->groups[io->ngroups - 1] : NULL;
+		struct path path;
+		size_t len;
+
+		if (io->ngroups == UDP_GROUPS)
+			return true; /* the next one may need a group of its own */
+		if ((len = endpoint_output(l->ep, &path, p, UDP_DATAGRAM_MAX, l->now)) == 0)
+			return false;
+		if (g == NULL || !udp_group_takes(g, &path, len) || g->sock == NULL || g->sock->no_gso) {
+			g = &io->groups[io->ngroups++];
+			*g = (struct udp_group){ .sock = udp_find(l, path.sock), .path = path, .data = p, .segment = len };
+		}
+		g->len += len;
+		g->count++;
+		g->closed = len < g->segment;
+		p += len;
+	}
+	return true;
+}
+
+static size_t
+udp_put_pktinfo(struct udp_sock *u, const struct netaddr *local, struct cmsghdr *c)
+{
+	struct netaddr a = *local;
+
+	if (u->domain == AF_INET) {
+		struct in_pktinfo pi = { 0 };
+
+		memcpy(&pi.ipi_spec_dst, a.ip, 4);
+		c->cmsg_level = IPPROTO_IP;
+		c->cmsg_type = IP_PKTINFO;
+		c->cmsg_len = CMSG_LEN(sizeof(pi));
+		memcpy(CMSG_DATA(c), &pi, sizeof(pi));
+		return CMSG_SPACE(sizeof(pi));
+	} else {
+		struct in6_pktinfo pi = { 0 };
+
+		netaddr_map(&a);
+		memcpy(&pi.ipi6_addr, a.ip, 16);
+		pi.ipi6_ifindex = local->scope;
+		c->cmsg_level = IPPROTO_IPV6;
+		c->cmsg_type = IPV6_PKTINFO;
+		c->cmsg_len = CMSG_LEN(sizeof(pi));
+		memcpy(CMSG_DATA(c), &pi, sizeof(pi));
+		return CMSG_SPACE(sizeof(pi));
+	}
+}
+
+static void
+udp_fill_msg(struct udp_io *io, unsigned i)
+{
+	struct udp_group *g = &io->groups[i];
+	struct msghdr *m = &io->msgs[i].msg_hdr;
+	char *control = io->controls[i].buf;
+	size_t used = 0;
+
+	memset(m, 0, sizeof(*m));
+	memset(&io->controls[i], 0, sizeof(io->controls[i]));
+	io->iovs[i] = (struct iovec){ g->data, g->len };
+	m->msg_iov = &io->iovs[i];
+	m->msg_iovlen = 1;
+	if (!g->sock->connected) {
+		m->msg_namelen = ident_to_sockaddr(&g->path.remote, g->sock->domain, &io->names[i]);
+		m->msg_name = &io->names[i];
+		if (g->path.local.family != 0)
+			used += udp_put_pktinfo(g->sock, &g->path.local, (struct cmsghdr *)control);
+	}
+	if (g->count > 1) {
+		struct cmsghdr *c = (struct cmsghdr *)(control + used);
+		uint16_t segment = (uint16_t)g->segment;
+
+		c->cmsg_level = IPPROTO_UDP;
+		c->cmsg_type = UDP_SEGMENT;
+		c->cmsg_len = CMSG_LEN(sizeof(segment));
+		memcpy(CMSG_DATA(c), &segment, sizeof(segment));
+		used += CMSG_SPACE(sizeof(segment));
+	}
+	m->msg_control = used > 0 ? control : NULL;
+	m->msg_controllen = used;
+}
+
+/* Sends one group a datagram at a time, for sockets that refuse UDP_SEGMENT. */
+static void
+udp_send_split(struct udp_io *io, unsigned i)
+{
+	struct udp_group g = io->groups[i];
+
+	io->groups[i].count = 1;
+	for (size_t off = 0; off < g.len; off += g.segment) {
+		size_t left = g.len - off;
+
+		udp_fill_msg(io, i);
+		io->iovs[i] = (struct iovec){ g.data + off, left < g.segment ? left : g.segment };
+		(void)sendmsg(g.sock->src.fd, &io->msgs[i].msg_hdr, MSG_NOSIGNAL);
+	}
+}
+
+static void
+udp_too_big(struct loop *l, struct udp_group *g)
+{
+	int mtu = 0;
+	socklen_t len = sizeof(mtu);
+	int level = g->sock->domain == AF_INET6 && g->path.remote.family == 6 ? IPPROTO_IPV6 : IPPROTO_IP;
+	int header = g->path.remote.family == 6 ? 48 : 28;
+
+	if (g->sock->connected &&
+	    getsockopt(g->sock->src.fd, level, level == IPPROTO_IPV6 ? IPV6_MTU : IP_MTU, &mtu, &len) == 0 && mtu > header)
+		endpoint_path_mtu(l->ep, &g->path, (size_t)(mtu - header), l->now);
+	else
+		endpoint_path_mtu(l->ep, &g->path, g->segment - 1, l->now);
+}
+
+/* The group at io->sent was refused with `error`. False: the socket is full, wait. */
+static bool
+udp_send_failed(struct loop *l, int error)
+{
+	struct udp_io *io = l->io;
+	struct udp_group *g = &io->groups[io->sent];
+	int core;
+
+	switch (error) {
+	case EAGAIN:
+		io->blocked = true;
+		(void)loop_modify(l, &g->sock->src, EPOLLOUT | (g->sock->src.events & EPOLLIN));
+		return false;
+	case EINVAL:
+	case EIO:
+		if (g->count > 1) {
+			g->sock->no_gso = true;
+			udp_send_split(io, io->sent);
+		}
+		break;
+	case EMSGSIZE:
+		udp_too_big(l, g);
+		break;
+	case ECONNREFUSED: /* a pending ICMP error; this datagram was not sent */
+		udp_read_errors(l, g->sock);
+		udp_fill_msg(io, io->sent);
+		(void)sendmsg(g->sock->src.fd, &io->msgs[io->sent].msg_hdr, MSG_NOSIGNAL);
+		break;
+	default: /* ENOBUFS, EPERM (a filter): lost, as on the way */
+		if ((core = udp_core_error(error)) != 0)
+			endpoint_icmp(l->ep, &g->path, core, l->now);
+		log_debug("sendmsg: %s", strerror(error));
+		break;
+	}
+	io->sent++;
+	return true;
+}
+
+static void
+udp_send_batch(struct loop *l)
+{
+	struct udp_io *io = l->io;
+
+	while (io->sent < io->ngroups) {
+		struct udp_sock *sock = io->groups[io->sent].sock;
+		unsigned n = 0;
+		int r;
+
+		if (sock == NULL) {
+			io->sent++;
+			continue;
+		}
+		while (io->sent + n < io->ngroups && io->groups[io->sent + n].sock == sock) {
+			udp_fill_msg(io, io->sent + n);
+			n++;
+		}
+		r = sendmmsg(sock->src.fd, &io->msgs[io->sent], n, MSG_NOSIGNAL);
+		if (r > 0)
+			io->sent += (unsigned)r;
+		else if (!udp_send_failed(l, r < 0 ? errno : EIO))
+			return;
+	}
+}
+
+bool
+udp_flush(struct loop *l)
+{
+	struct udp_io *io = l->io;
+	bool more;
+
+	if (io->blocked)
+		return false;
+	if (io->sent < io->ngroups) {
+		udp_send_batch(l);
+		return !io->blocked;
+	}
+	more = udp_gather(l);
+	udp_send_batch(l);
+	return more && !io->blocked;
+}
