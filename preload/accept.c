@@ -81,7 +81,10 @@ accept_ours(int fd, struct sockaddr *addr, socklen_t *len, int flags)
 	inherit_timeouts(fd, conn);
 	if (flags & SOCK_NONBLOCK)
 		real()->fcntl(conn, F_SETFL, O_RDWR | O_NONBLOCK);
-	if (addr != NULL && shim_ident(conn, &id))
+	/* With `auto` a connection may be the kernel's own. */
+	if (addr != NULL && !shim_ident(conn, &id) && real()->getpeername(conn, addr, len) != 0)
+		error = errno;
+	else if (addr != NULL && shim_ident(conn, &id))
 		error = shim_copy_address(&id.peer, id.domain, addr, len);
 	if (error != 0) {
 		real()->close(conn);

@@ -87,9 +87,11 @@ is_candidate(int fd, int family, const struct netaddr *a)
 struct attempt {
 	int fd;
 	uint64_t cookie;
+	int flags;     /* the program's, F_GETFL */
 	int sock;      /* control connection */
 	int pair;      /* the program's end, -1 while there is none */
 	int error;     /* outcome, positive errno */
+	uint32_t state; /* enum ctl_state of the answer */
 	int cancel;    /* the caller's cancellation state, in force only during the wait */
 };
 
@@ -114,6 +116,7 @@ take_reply(struct attempt *a)
 	if (ctl_receive(a->sock, &rep, &a->pair) != 0)
 		return false;
 	a->error = rep.error;
+	a->state = rep.state;
 	return true;
 }
 
@@ -174,10 +177,11 @@ take_answer_at_once(struct attempt *a)
 
 /* Asks the engine and swaps when it gave a descriptor. 0, or a positive errno. */
 static int
-attempt_connect(struct attempt *a, const struct netaddr *to, bool nonblock)
+attempt_connect(struct attempt *a, const struct netaddr *to)
 {
 	struct ctl_request req;
 	uint64_t engine;
+	bool nonblock = a->flags & O_NONBLOCK;
 	int error = shim_engine(&engine);
 
 	if (error != 0)
@@ -192,9 +196,11 @@ attempt_connect(struct attempt *a, const struct netaddr *to, bool nonblock)
 		take_answer_at_once(a);
 	else
 		wait_outcome(a, &req);
+	if (a->pair < 0 && (a->state == CTL_ST_KERNEL || a->state == CTL_ST_KERNEL_UP))
+		return a->error;
 	if (a->pair < 0)
 		return a->error ? a->error : ECONNREFUSED;
-	error = swap_socket(a->fd, a->cookie, a->pair);
+	error = swap_socket(a->fd, a->cookie, a->pair, a->flags);
 	a->pair = -1;
 	if (error != 0)
 		return error;
@@ -202,18 +208,19 @@ attempt_connect(struct attempt *a, const struct netaddr *to, bool nonblock)
 	return a->error;
 }
 
+/* *kernel: the rule leaves it to the TCP socket, which is still there and not connected. */
 static int
-connect_kcp(int fd, const struct netaddr *to)
+connect_kcp(int fd, const struct netaddr *to, bool *kernel)
 {
-	struct attempt a = { .fd = fd, .cookie = swap_cookie(fd), .sock = -1, .pair = -1 };
-	int flags = real()->fcntl(fd, F_GETFL);
+	struct attempt a = { .fd = fd, .cookie = swap_cookie(fd), .flags = real()->fcntl(fd, F_GETFL), .sock = -1, .pair = -1 };
 	int error;
 
 	pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &a.cancel);
 	pthread_cleanup_push(attempt_release, &a);
-	error = attempt_connect(&a, to, flags & O_NONBLOCK);
+	error = attempt_connect(&a, to);
 	pthread_cleanup_pop(1);
 	pthread_setcancelstate(a.cancel, NULL);
+	*kernel = error == 0 && a.state == CTL_ST_KERNEL;
 	return error;
 }
 
@@ -225,7 +232,7 @@ connect_dissolve(int fd, const struct ident *id)
 	uint64_t cookie = swap_cookie(fd);
 	struct ctl_request req;
 	struct ctl_reply rep;
-	int tcp = -1;
+	int tcp = -1, flags = real()->fcntl(fd, F_GETFL);
 
 	ctl_prepare(&req, CTL_DISCONNECT, id);
 	(void)ctl_exchange(id->engine, &req, fd, &rep, &tcp);
@@ -233,7 +240,7 @@ connect_dissolve(int fd, const struct ident *id)
 		tcp = socket(id->domain, SOCK_STREAM | SOCK_CLOEXEC, IPPROTO_TCP);
 	if (tcp < 0)
 		return errno;
-	return swap_socket(fd, cookie, tcp);
+	return swap_socket(fd, cookie, tcp, flags);
 }
 
 static void
@@ -299,20 +306,18 @@ connect_ours(int fd, const struct ident *id, const struct sockaddr *sa, socklen_
 int
 connect_socket(int fd, const struct sockaddr *sa, socklen_t len)
 {
-	enum rules_action action;
 	struct netaddr to;
 	struct ident id;
 	int saved = errno, error;
+	bool kernel = false;
 
 	if (shim_ours(fd, &id)) {
 		error = connect_ours(fd, &id, sa, len);
 	} else {
-		action = match(sa, len, &to);
-		if (action == RULES_TCP || !is_candidate(fd, sa->sa_family, &to))
+		if (match(sa, len, &to) == RULES_TCP || !is_candidate(fd, sa->sa_family, &to))
 			return real()->connect(fd, sa, len);
-		error = connect_kcp(fd, &to);
-		/* With `auto` the other side may have no KCP; the TCP socket is still in its place. */
-		if (action == RULES_AUTO && error != 0 && error != EINPROGRESS && error != EINTR)
+		error = connect_kcp(fd, &to, &kernel);
+		if (kernel)
 			return real()->connect(fd, sa, len);
 	}
 	errno = error ? error : saved;

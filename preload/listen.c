@@ -67,7 +67,7 @@ listen_kcp(int fd, int backlog)
 	uint64_t engine, cookie = swap_cookie(fd);
 	struct ctl_request req;
 	struct ctl_reply rep;
-	int pair, error = shim_engine(&engine);
+	int pair, flags = real()->fcntl(fd, F_GETFL), error = shim_engine(&engine);
 
 	if (error != 0)
 		return error;
@@ -89,7 +89,7 @@ listen_kcp(int fd, int backlog)
 			real()->close(pair);
 		return rep.error;
 	}
-	error = swap_socket(fd, cookie, pair);
+	error = swap_socket(fd, cookie, pair, flags);
 	if (error == 0) {
 		atomic_store(&shim.may_listen, true);
 		atomic_store(&shim.may_hold_ours, true);

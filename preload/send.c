@@ -43,14 +43,15 @@ is_listener(int fd, int flags)
 	return true;
 }
 
-/* MSG_FASTOPEN connects and sends in one call. 0: connected, or nothing to do. */
+/* MSG_FASTOPEN connects and sends in one call. 0: connected, or nothing to do; *flags are those for the sending. */
 static int
-fast_open(int fd, int flags, const struct sockaddr *addr, socklen_t len)
+fast_open(int fd, int *flags, const struct sockaddr *addr, socklen_t len)
 {
 	struct ident id;
 
-	if (!(flags & MSG_FASTOPEN) || !connect_matches(addr, len) || shim_ours(fd, &id))
+	if (!(*flags & MSG_FASTOPEN) || !connect_matches(addr, len) || shim_ours(fd, &id))
 		return 0;
+	*flags &= ~MSG_FASTOPEN;
 	return connect_socket(fd, addr, len);
 }
 
@@ -103,7 +104,7 @@ sendto(int fd, const void *buf, size_t len, int flags, __CONST_SOCKADDR_ARG addr
 {
 	struct ident id;
 
-	if (fast_open(fd, flags, addr.__sockaddr__, addrlen) != 0)
+	if (fast_open(fd, &flags, addr.__sockaddr__, addrlen) != 0)
 		return -1;
 	if (addr.__sockaddr__ == NULL)
 		return send_bytes(fd, buf, len, flags);
@@ -115,7 +116,7 @@ sendto(int fd, const void *buf, size_t len, int flags, __CONST_SOCKADDR_ARG addr
 EXPORT ssize_t
 sendmsg(int fd, const struct msghdr *msg, int flags)
 {
-	if (msg != NULL && flags & MSG_FASTOPEN && fast_open(fd, flags, msg->msg_name, msg->msg_namelen) != 0)
+	if (msg != NULL && flags & MSG_FASTOPEN && fast_open(fd, &flags, msg->msg_name, msg->msg_namelen) != 0)
 		return -1;
 	return send_any_message(fd, msg, flags);
 }

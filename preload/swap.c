@@ -132,11 +132,10 @@ replace_copies(int fd, uint64_t cookie, int with)
 }
 
 int
-swap_socket(int fd, uint64_t cookie, int with)
+swap_socket(int fd, uint64_t cookie, int with, int flags)
 {
-	int saved = errno, flags, error;
+	int saved = errno, error;
 
-	flags = real()->fcntl(fd, F_GETFL);
 	if (flags < 0 || cookie == 0 || swap_cookie(fd) != cookie) {
 		real()->close(with);
 		errno = saved;

@@ -13,8 +13,9 @@
 uint64_t swap_cookie(int fd);
 
 /* Replaces the socket at `fd`, which must still be the one with `cookie`, by `with`, and closes `with`.
+ * `flags` are the program's (F_GETFL); those of the socket itself may meanwhile be the engine's.
  * 0, or a positive errno (EBADF: fd was closed or replaced meanwhile); `with` is closed in any case. */
-int swap_socket(int fd, uint64_t cookie, int with);
+int swap_socket(int fd, uint64_t cookie, int with, int flags);
 
 /* A kernel TCP socket that is neither connected nor connecting nor listening. errno is kept. */
 bool swap_is_idle_tcp(int fd, int *domain);

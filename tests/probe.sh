@@ -1,5 +1,6 @@
 #!/bin/sh
 # Every probe prints the same over the shim as over kernel TCP, for IPv4 and IPv6, but for the listed exceptions.
+# A client whose peer has no KCP (rule auto) sees no difference at all.
 set -eu
 : "${top_srcdir:=$(dirname "$0")/..}" "${top_builddir:=.}"
 probe=$top_builddir/tests/probe/probe
@@ -39,6 +40,9 @@ for family in $families; do
 	echo "IPv$family: $(wc -l < "$dir/tcp.$family") probes, $(wc -l < "$dir/differ") differ"
 	cat "$dir/differ" >> "$dir/all"
 done
+printf 'tcp listen *:*\nauto connect *:1024-65535\n' > "$dir/auto"
+LD_PRELOAD=$lib KCPSHIM_RULES=$dir/auto "$probe" 4 "$@" > "$dir/auto.4"
+diff "$dir/tcp.4" "$dir/auto.4" || { echo "rule auto without KCP differs"; bad=1; }
 # An exception that is none any more can go.
 if [ $# = 0 ]; then
 	sort -u "$dir/all" > "$dir/all.sorted"

@@ -184,8 +184,8 @@ START_TEST(file_errors_name_file_and_line)
 	load_fails("rules:2: \"9000-8000\" is upside down: the first port is above the last");
 	put("rules", "kcp any *:1 speed=2\n", 0644);
 	load_fails("rules:1: unknown option \"speed\"");
-	put("rules", "\n\nauto any *:1\n", 0644);
-	load_fails("rules:3: action \"auto\" is not supported in this version, use kcp or tcp");
+	put("rules", "\n\nauto any *:1 crypto=aes-cbc\n", 0644);
+	load_fails("rules:3: crypto=aes-cbc needs wire=plain");
 	put("rules", "kcp any *:1 fec=10+3\n", 0644);
 	load_fails("rules:1: fec=10+3: erasure coding is not supported in this version, only fec=off");
 }

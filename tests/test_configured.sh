@@ -82,7 +82,6 @@ refused 'rules:1: unknown option "speed"' KCPSHIM_RULES=rules
 refused 'missing: No such file or directory' KCPSHIM_RULES=missing
 refused 'KCPSHIM_RULES_TEXT:2: "udp" is not an action' KCPSHIM_RULES_TEXT='tcp any *:1
 udp any *:1'
-refused 'KCPSHIM_RULES_TEXT:1: action "auto" is not supported' KCPSHIM_RULES_TEXT='auto any *:1'
 refused 'KCPSHIM_PORTS: "99999" is not a port' KCPSHIM_PORTS=99999
 refused 'unknown environment variable KCPSHIM_MODEL' KCPSHIM_MODEL=fast
 refused 'KCPSHIM_MODE: mode=quick is not one of' KCPSHIM_MODE=quick

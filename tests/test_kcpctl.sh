@@ -55,7 +55,6 @@ END
 cmp out want || fail "check: $(cat out)"
 expect 2 'bad:2: "x" is not a port' sh -c 'printf "\nkcp any *:x\n" > bad; exec "$0" check bad' "$kcpctl"
 [ ! -s out ] || fail "check printed a bad file"
-expect 2 'bad:1: action "auto" is not supported in this version' sh -c 'echo "auto any *:1" > bad; exec "$0" check bad' "$kcpctl"
 expect 2 'bad:1: crypto=aes-cbc needs wire=plain' sh -c 'echo "kcp any *:1 crypto=aes-cbc" > bad; exec "$0" check bad' "$kcpctl"
 expect 2 'missing: No such file' "$kcpctl" check missing
 expect 0 "" "$kcpctl" check /proc/self/fd/3 3<rules

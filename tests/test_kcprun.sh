@@ -69,7 +69,6 @@ expect 2 '-p: "http" is not a port' "$kcprun" -p http $bad
 expect 2 '-r:1: "udp" is not an action' "$kcprun" -r 'udp any *:1' $bad
 expect 2 '-r:1: unknown option "speed"' "$kcprun" -r 'kcp any *:1 speed=1' $bad
 expect 2 '-r: there is no rule in "#"' "$kcprun" -r '#' $bad
-expect 2 'KCPSHIM_RULES_TEXT:1: action "auto" is not supported in this version' "$kcprun" -r 'auto any *:1' $bad
 expect 2 '-o: unknown option "speed"' "$kcprun" -o speed=1 $bad
 expect 2 '-o: "mode" is not NAME=VALUE' "$kcprun" -o mode $bad
 expect 2 '-o: mode=quick is not one of' "$kcprun" -o mode=quick $bad

@@ -242,10 +242,7 @@ config_check(const struct config *c, char *err, size_t errlen)
 
 	for (size_t i = 0; error == KCPSHIM_OK && rules_entry(c->rules, i, &e); i++) {
 		snprintf(where, sizeof(where), "%s:%u", e.name, e.line);
-		if (e.action == RULES_AUTO)
-			return config_fail(err, errlen, "%s: action \"auto\" is not supported in this version, "
-			    "use kcp or tcp", where);
-		if (e.action != RULES_KCP)
+		if (e.action == RULES_TCP)
 			continue;
 		used = true;
 		all = c->base;

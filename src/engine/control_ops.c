@@ -72,6 +72,14 @@ op_connect(struct op_args *a)
 		control_reply_error(a->l, a->c, error);
 		return;
 	}
+	if (conn == NULL) {
+		struct ctl_reply r = { .state = CTL_ST_KERNEL };
+
+		control_reply(a->l, a->c, &r, -1);
+		return;
+	}
+	if (conn->tunnel != NULL)
+		*a->fd = -1;
 	if (a->q->flags & CTL_F_NONBLOCK) {
 		op_hand_pending(a, conn);
 		return;
@@ -228,7 +236,7 @@ control_prove(struct op_args *a)
 	struct conn *conn = relay_find(a->l, a->q->id);
 	struct listener *li = listener_find(a->l, a->q->id);
 
-	a->conn = conn != NULL && conn->ino == a->ino && conn->session != NULL ? conn : NULL;
+	a->conn = conn != NULL && conn->ino == a->ino && (conn->session != NULL || conn->tunnel != NULL) ? conn : NULL;
 	a->listener = li != NULL && li->ino == a->ino ? li : NULL;
 }
 

@@ -114,6 +114,8 @@ control_getsockopt(struct loop *l, struct conn *c, struct listener *li, const st
 
 	if (q->level == SOL_SOCKET && q->optname == SO_ERROR)
 		return sockopt_error(l, c, q->id, ino, r, q->optlen);
+	if (c != NULL && c->session == NULL && q->level != SOL_KCP)
+		return tunnel_getsockopt(c, q, r);
 	if (q->level == IPPROTO_TCP && (q->optname == TCP_INFO || q->optname == TCP_MAXSEG)) {
 		struct tcp_info ti;
 		int mss;
@@ -179,10 +181,14 @@ control_setsockopt(struct loop *l, struct conn *c, struct listener *li, const st
 
 	if (q->optlen > sizeof(q->opt))
 		return EINVAL;
+	if (c != NULL && c->session == NULL && q->level != SOL_KCP && (error = tunnel_setsockopt(c, q)) != 0)
+		return error;
 	if ((error = sockopt_refused(c, li, q, domain)) != 0)
 		return error;
 	if (q->level == SOL_KCP)
 		return o == NULL ? ENOTCONN : kcpopt_set(l, c, o, q->optname, q->opt, q->optlen);
+	if (li != NULL && li->tcp != NULL)
+		(void)setsockopt(li->tcp_fd, q->level, q->optname, q->opt, q->optlen);
 	error = options_set(l->mem, o != NULL ? o : &forgotten, domain, q->level, q->optname, q->opt, q->optlen);
 	options_dispose(l->mem, &forgotten);
 	if (error == 0 && c != NULL)

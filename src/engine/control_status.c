@@ -106,6 +106,23 @@ status_session(struct loop *l, struct ctl_client *c, struct session *ss)
 	control_send_status(c, &s);
 }
 
+static void
+status_tunnels(struct loop *l, struct ctl_client *c)
+{
+	for (unsigned i = 0; i < LOOP_HASH; i++) {
+		struct conn *conn;
+		struct ctl_status s;
+
+		LIST_FOREACH(conn, &l->conns[i], by_id) {
+			if (conn->session != NULL || conn->tunnel == NULL)
+				continue;
+			status_begin(l, &s, 2, conn->id, (int)conn->ident.role);
+			tunnel_status(conn, &s);
+			control_send_status(c, &s);
+		}
+	}
+}
+
 void
 control_status(struct loop *l, struct ctl_client *c)
 {
@@ -121,6 +138,7 @@ control_status(struct loop *l, struct ctl_client *c)
 		status_listener(l, c, li);
 	while ((s = endpoint_each(l->ep, s)) != NULL)
 		status_session(l, c, s);
+	status_tunnels(l, c);
 	status_begin(l, &end, 0, 0, 0);
 	control_send_status(c, &end);
 }

@@ -51,7 +51,10 @@ struct ctl_request {
 	uint8_t opt[CTL_OPTLEN_MAX]; /* option value, or CTL_SET's value as text */
 };
 
-enum ctl_state { CTL_ST_NONE, CTL_ST_CONNECTING, CTL_ST_ESTABLISHED, CTL_ST_CLOSED, CTL_ST_RESET, CTL_ST_FAILED, CTL_ST_LISTEN };
+enum ctl_state { CTL_ST_NONE, CTL_ST_CONNECTING, CTL_ST_ESTABLISHED, CTL_ST_CLOSED, CTL_ST_RESET, CTL_ST_FAILED, CTL_ST_LISTEN,
+	CTL_ST_KERNEL,     /* to CTL_CONNECT, without a descriptor: the rule leaves this one to the TCP socket itself, */
+	CTL_ST_KERNEL_UP,  /* which is connected already */
+};
 
 struct ctl_reply {
 	uint32_t magic, version;

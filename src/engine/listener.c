@@ -16,6 +16,7 @@
 #include "../core/mem.h"
 #include "config.h"
 #include "fdroom.h"
+#include "listener_tcp.h"
 #include "log.h"
 #include "relay.h"
 #include "resetkey.h"
@@ -46,18 +47,27 @@ void
 listener_set_backlog(struct loop *l, struct listener *li, int backlog)
 {
 	li->backlog = listener_clamp(backlog);
+	if (li->tcp != NULL)
+		(void)listen(li->tcp_fd, backlog);
 	listener_update_room(l, li);
 }
 
-void
-listener_update_room(struct loop *l, struct listener *li)
+unsigned
+listener_room(const struct listener *li)
 {
 	unsigned queued = 0, limit = li->backlog + 1;
 	int outq = 0;
 
 	if (li->unit > 0 && ioctl(li->src.fd, SIOCOUTQ, &outq) == 0)
 		queued = (unsigned)(outq / li->unit);
-	endpoint_listener_room(l->ep, (uint32_t)li->handle, queued >= limit ? 0 : limit - queued);
+	return queued >= limit ? 0 : limit - queued;
+}
+
+void
+listener_update_room(struct loop *l, struct listener *li)
+{
+	endpoint_listener_room(l->ep, (uint32_t)li->handle, listener_room(li));
+	listener_tcp_resume(l, li);
 }
 
 /* A session of a listener that is gone gets a connected socket of its own, so that a new listener may take the port:
@@ -106,7 +116,9 @@ listener_close(struct loop *l, struct listener *li)
 	}
 	udp_close(l, li->udp);
 	LIST_REMOVE(li, all);
-	close(li->tcp_fd);
+	listener_tcp_close(l, li);
+	if (li->tcp_fd >= 0)
+		close(li->tcp_fd);
 	options_dispose(l->mem, &li->options);
 	loop_retire(l, &li->src);
 }
@@ -118,6 +130,8 @@ listener_ready(struct loop *l, struct source *src, uint32_t events)
 
 	if (events & EPOLLHUP)
 		listener_close(l, li);
+	else
+		listener_tcp_resume(l, li);
 }
 
 /* The program's end shows no POLLOUT, as a listening TCP socket. */
@@ -180,7 +194,7 @@ listener_prepare_resets(struct loop *l, struct session_config *cfg, int tcp_fd)
 }
 
 static int
-listener_setup(struct loop *l, struct listener *li, int tcp_fd)
+listener_setup(struct loop *l, struct listener *li, int tcp_fd, enum rules_action *action)
 {
 	struct sockaddr_storage ss;
 	struct session_config cfg;
@@ -200,7 +214,7 @@ listener_setup(struct loop *l, struct listener *li, int tcp_fd)
 	li->ident.engine = l->id;
 	li->ident.id = li->id;
 	li->ident.local = local;
-	if (config_match(l->cfg, RULES_LISTEN, &local, &opts) == RULES_TCP)
+	if ((*action = config_match(l->cfg, RULES_LISTEN, &local, &opts)) == RULES_TCP)
 		return EOPNOTSUPP;
 	if ((opts.set & (1u << RULES_OPT_UDP_PORT)) && opts.udp_port != 0)
 		local.port = opts.udp_port;
@@ -221,6 +235,7 @@ int
 listener_open(struct loop *l, int tcp_fd, int backlog, int *app_fd)
 {
 	struct listener *li = mem_alloc(l->mem, sizeof(*li));
+	enum rules_action action;
 	int error;
 
 	if (li == NULL)
@@ -230,12 +245,20 @@ listener_open(struct loop *l, int tcp_fd, int backlog, int *app_fd)
 	li->src.ready = listener_ready;
 	li->id = loop_new_id(l);
 	li->handle = -1;
-	if ((error = listener_setup(l, li, tcp_fd)) == 0 && (error = listener_pair(l, li, app_fd)) == 0) {
+	if ((error = listener_setup(l, li, tcp_fd, &action)) == 0 && (error = listener_pair(l, li, app_fd)) == 0) {
 		li->tcp_fd = tcp_fd;
+		if (action == RULES_AUTO)
+			error = listener_tcp_open(l, li, backlog);
+	}
+	if (error == 0) {
 		LIST_INSERT_HEAD(&l->listeners, li, all);
 		listener_set_backlog(l, li, backlog);
 		log_info("listening on UDP port %u", li->udp->local.port);
 		return 0;
+	}
+	if (li->src.fd >= 0) {
+		loop_close(l, &li->src);
+		close(*app_fd);
 	}
 	if (li->handle > 0)
 		endpoint_unlisten(l->ep, (uint32_t)li->handle);
@@ -246,11 +269,11 @@ listener_open(struct loop *l, int tcp_fd, int backlog, int *app_fd)
 	return error;
 }
 
-static int
-listener_hand_out(struct listener *li, struct conn *c, int app_fd)
+int
+listener_hand_out(struct listener *li, uint32_t id, int app_fd)
 {
 	union { char buf[CMSG_SPACE(sizeof(int))]; struct cmsghdr align; } control = { { 0 } };
-	struct iovec iov = { &c->id, sizeof(c->id) };
+	struct iovec iov = { &id, sizeof(id) };
 	struct msghdr m = { .msg_iov = &iov, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof(control) };
 	struct cmsghdr *cm = CMSG_FIRSTHDR(&m);
 	int before = 0, after = 0;
@@ -287,7 +310,7 @@ listener_accepted(struct loop *l, struct session *s)
 		session_abort(s, l->now);
 		return;
 	}
-	if ((error = listener_hand_out(li, c, app_fd)) != 0) {
+	if ((error = listener_hand_out(li, c->id, app_fd)) != 0) {
 		log_error("accept queue: %s", strerror(error));
 		session_abort(s, l->now);
 	}

@@ -13,13 +13,16 @@
 #include "loop.h"
 #include "options.h"
 
+struct listener_tcp;
+
 struct session;
 
 struct listener {
 	struct source src;      /* the engine's end */
 	uint32_t id;
 	struct ident ident;
-	int tcp_fd;             /* the program's own socket, bound, never listening: keeps the port from others */
+	int tcp_fd;             /* the program's own socket, bound, listening only with `auto`: keeps the port from others */
+	struct listener_tcp *tcp; /* owned: takes its connections (`auto`), or NULL */
 	struct udp_sock *udp;
 	int handle;             /* endpoint's */
 	unsigned backlog;
@@ -35,6 +38,10 @@ void listener_set_backlog(struct loop *, struct listener *, int backlog);
 struct listener *listener_find(struct loop *, uint32_t id);
 /* A session of this listener was proven: make its pair and hand it out. */
 void listener_accepted(struct loop *, struct session *);
+/* How many more fit into the accept queue. */
+unsigned listener_room(const struct listener *);
+/* Puts a connection into it; app_fd stays the caller's. `id`: the connection's number, told to nobody yet. 0 or positive errno. */
+int listener_hand_out(struct listener *, uint32_t id, int app_fd);
 /* Tells the endpoint how many more fit into the accept queue. */
 void listener_update_room(struct loop *, struct listener *);
 #endif

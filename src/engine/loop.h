@@ -8,6 +8,8 @@
 #include <sys/queue.h>
 #include <sys/types.h>
 
+#include "../core/netaddr.h"
+
 struct config;
 struct conn;
 struct ctl_client;
@@ -47,6 +49,13 @@ struct tombstone {
 	uint64_t ino;
 };
 
+/* Peers of `auto` rules that answered over kernel TCP and not over KCP, by hash of the address; newer ones replace older. */
+#define LOOP_VERDICTS 256u
+struct tunnel_verdict {
+	struct netaddr peer;
+	uint64_t until;         /* us; 0: nothing known */
+};
+
 /* Table of connections, listeners and sockets by number. */
 #define LOOP_HASH 4096u
 
@@ -82,6 +91,7 @@ struct loop {
 	struct source_list graveyard;           /* freed at the end of the turn: later events of the batch may name them */
 	struct tombstone tombs[LOOP_TOMBSTONES];
 	uint32_t tomb_next;
+	struct tunnel_verdict verdicts[LOOP_VERDICTS];
 	size_t nconns;
 };
 

@@ -93,6 +93,19 @@ relay_untime(struct loop *l, struct conn *c)
 	c->timed = false;
 }
 
+static void
+relay_time(struct loop *l, struct conn *c)
+{
+	bool wanted = c->cork_deadline != KCP_NEVER || c->drain_deadline != KCP_NEVER || tunnel_deadline(c) != KCP_NEVER;
+
+	if (!wanted)
+		relay_untime(l, c);
+	else if (!c->timed) {
+		c->timed = true;
+		TAILQ_INSERT_TAIL(&l->timed, c, timer);
+	}
+}
+
 /* Takes the connection out of every table and frees it at the end of the turn. Its session must be gone or orphaned. */
 static void
 relay_free(struct loop *l, struct conn *c)
@@ -102,6 +115,7 @@ relay_free(struct loop *l, struct conn *c)
 	if (c->dirty)
 		TAILQ_REMOVE(&l->dirty, c, queue);
 	relay_untime(l, c);
+	tunnel_drop(l, c);
 	if (c->waiter != NULL)
 		control_reply_error(l, c->waiter, c->error != 0 ? c->error : ECONNABORTED);
 	if (c->drainer != NULL)
@@ -124,6 +138,14 @@ relay_settle(struct loop *l, struct conn *c)
 	c->aborted = session_error(c->session) == KCPSHIM_E_RESET;
 	endpoint_release(l->ep, c->session);
 	c->session = NULL;
+	relay_free(l, c);
+}
+
+void
+relay_over(struct loop *l, struct conn *c)
+{
+	if (c->src.fd >= 0)
+		relay_close_pair(l, c);
 	relay_free(l, c);
 }
 
@@ -192,13 +214,16 @@ relay_connect(struct loop *l, int tcp_fd, const struct netaddr *peer, struct con
 	struct session_config cfg;
 	struct netaddr key = *peer;
 	struct path path = { 0 };
+	enum rules_action action;
 	int error;
 
 	if (c == NULL)
 		return ENOBUFS;
 	netaddr_unmap(&key);
-	if (config_match(l->cfg, RULES_CONNECT, &key, &opts) == RULES_TCP) {
-		error = EHOSTUNREACH;
+	*out = NULL;
+	action = config_match(l->cfg, RULES_CONNECT, &key, &opts);
+	if (action == RULES_TCP || (action == RULES_AUTO && tunnel_known(l, &key))) {
+		error = action == RULES_TCP ? EHOSTUNREACH : 0;
 		goto fail;
 	}
 	if ((error = relay_open_udp(l, c, tcp_fd, peer)) != 0 ||
@@ -213,7 +238,13 @@ relay_connect(struct loop *l, int tcp_fd, const struct netaddr *peer, struct con
 		goto fail;
 	}
 	session_set_owner(c->session, c);
+	if (action == RULES_AUTO && (error = tunnel_arm(l, c, tcp_fd)) != 0) {
+		session_set_owner(c->session, NULL);
+		session_abort(c->session, l->now);
+		goto fail;
+	}
 	relay_apply_options(l, c);
+	relay_time(l, c);
 	*out = c;
 	return 0;
 fail:
@@ -307,6 +338,7 @@ static void
 relay_opened(struct loop *l, struct conn *c)
 {
 	c->opened = true;
+	tunnel_drop(l, c);
 	if (c->waiter != NULL) {
 		struct ctl_client *w = c->waiter;
 		int app_fd, error;
@@ -338,13 +370,15 @@ relay_closed(struct loop *l, struct conn *c)
 	session_get_info(c->session, &si);
 	if (error == ECONNRESET && si.got_fin && !si.sent_fin)
 		error = EPIPE;
+	if (c->tunnel != NULL && tunnel_takes_over(l, c))
+		return;
 	if (c->error == 0)
 		c->error = error;
 	if (c->waiter != NULL) {
 		struct ctl_client *w = c->waiter;
 
 		c->waiter = NULL;
-		control_reply_error(l, w, error != 0 ? error : ECONNRESET);
+		control_reply_error(l, w, c->error != 0 ? c->error : ECONNRESET);
 	}
 	if (c->drainer != NULL) {
 		struct ctl_client *d = c->drainer;
@@ -402,14 +436,18 @@ void
 relay_abort(struct loop *l, struct conn *c, int error)
 {
 	c->error = error;
-	session_abort(c->session, l->now);
+	tunnel_drop(l, c);
+	if (c->session != NULL)
+		session_abort(c->session, l->now);
+	else
+		relay_over(l, c);
 }
 
 void
 relay_drop(struct loop *l, struct conn *c)
 {
 	c->waiter = NULL;
-	session_abort(c->session, l->now);
+	relay_abort(l, c, ECONNABORTED);
 }
 
 /* --- options, timers, queries --- */
@@ -436,23 +474,10 @@ relay_apply_options(struct loop *l, struct conn *c)
 	relay_cork(l, c, options_int(o, IPPROTO_TCP, TCP_CORK, 0) != 0);
 }
 
-static void
-relay_time(struct loop *l, struct conn *c)
-{
-	bool wanted = c->cork_deadline != KCP_NEVER || c->drain_deadline != KCP_NEVER;
-
-	if (!wanted)
-		relay_untime(l, c);
-	else if (!c->timed) {
-		c->timed = true;
-		TAILQ_INSERT_TAIL(&l->timed, c, timer);
-	}
-}
-
 void
 relay_cork(struct loop *l, struct conn *c, bool on)
 {
-	if (on == (c->cork_deadline != KCP_NEVER))
+	if (c->session == NULL || on == (c->cork_deadline != KCP_NEVER))
 		return;
 	c->cork_deadline = on ? l->now + 200000u : KCP_NEVER;
 	session_cork(c->session, on, l->now);
@@ -480,6 +505,8 @@ relay_deadline(const struct loop *l)
 			first = c->cork_deadline;
 		if (c->drain_deadline < first)
 			first = c->drain_deadline;
+		if (tunnel_deadline(c) < first)
+			first = tunnel_deadline(c);
 	}
 	return first;
 }
@@ -505,6 +532,8 @@ relay_timers(struct loop *l)
 			if (d != NULL)
 				control_reply_error(l, d, EWOULDBLOCK);
 		}
+		if (tunnel_deadline(c) <= l->now)
+			tunnel_timer(l, c);
 		relay_time(l, c);
 	}
 }
@@ -529,6 +558,10 @@ relay_query(struct loop *l, const struct conn *c, struct ctl_reply *r)
 	struct session_info si;
 	int pair = 0;
 
+	if (c->session == NULL) {
+		tunnel_query(c, r);
+		return;
+	}
 	session_get_info(c->session, &si);
 	if (c->src.fd >= 0)
 		(void)ioctl(c->src.fd, SIOCINQ, &pair);

@@ -15,6 +15,7 @@
 #include "ident.h"
 #include "loop.h"
 #include "options.h"
+#include "tunnel.h"
 
 struct session;
 struct session_config;
@@ -23,7 +24,8 @@ struct conn {
 	struct source src;          /* the engine's end; fd -1 until the pair exists */
 	uint32_t id;
 	struct ident ident;
-	struct session *session;    /* NULL once it ended and was released */
+	struct session *session;    /* NULL once it ended and was released, or lost against kernel TCP */
+	struct tunnel *tunnel;      /* owned: the other way of an `auto` rule, or NULL */
 	struct udp_sock *udp;       /* owned: client's socket; NULL for an accepted one */
 	struct ctl_client *waiter;  /* blocking connect() or close() that waits for an answer */
 	struct ctl_client *drainer;
@@ -49,7 +51,8 @@ struct conn {
 	TAILQ_ENTRY(conn) timer;
 };
 
-/* A client's connection: UDP socket like `tcp_fd`, session in CONNECTING. *out is owned by the loop. 0 or positive errno. */
+/* A client's connection: UDP socket like `tcp_fd`, session in CONNECTING. *out is owned by the loop; tcp_fd, too, when it has a
+ * tunnel. 0 or positive errno; *out NULL with 0: the rule leaves this one to kernel TCP. */
 int relay_connect(struct loop *, int tcp_fd, const struct netaddr *peer, struct conn **out);
 /* Makes the pair. The program's end is returned in *app_fd (caller's). `pending`: filled so that it shows no POLLOUT. */
 int relay_make_pair(struct loop *, struct conn *, bool pending, int *app_fd);
@@ -57,6 +60,8 @@ int relay_make_pair(struct loop *, struct conn *, bool pending, int *app_fd);
 int relay_accept(struct loop *, struct session *, struct listener *, struct conn **out, int *app_fd);
 /* Ends the session with a reset and shows the program `error` (ECONNRESET). */
 void relay_abort(struct loop *, struct conn *, int error);
+/* Nothing is left to do for it but to close its pair, with its error, and to free it. It has no session. */
+void relay_over(struct loop *, struct conn *);
 /* Forgets a connection that never got a pair (blocking connect given up). */
 void relay_drop(struct loop *, struct conn *);
 

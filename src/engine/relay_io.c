@@ -19,7 +19,7 @@
 
 /* --- program -> session --- */
 
-static void
+void
 relay_discard(int fd, size_t n)
 {
 	uint8_t junk[16384];
@@ -201,8 +201,10 @@ relay_pump(struct loop *l, struct conn *c)
 {
 	bool more = false;
 
-	if (c->session == NULL || c->src.fd < 0)
+	if (c->src.fd < 0)
 		return false;
+	if (c->session == NULL)
+		return tunnel_pump(l, c);
 	if (!c->opened || session_state(c->session) == SESSION_CONNECTING)
 		return false;
 	if (!c->hup || session_recv_ready(c->session) == 0 || c->discard)
@@ -262,9 +264,11 @@ relay_ready(struct loop *l, struct source *src, uint32_t events)
 		/* Our own shutdown after the peer's FIN and the program's shutdown() look like a close, too:
 		 * then nothing is left to move and the session ends anyway. */
 		c->hup = true;
-		if (!c->opened)
+		if (!c->opened) {
 			relay_abort(l, c, ECONNRESET);
-		else if (options_linger(&c->options, &seconds) && seconds == 0)
+			return;
+		}
+		if (options_linger(&c->options, &seconds) && seconds == 0)
 			c->reset = 2;
 	}
 	relay_mark(l, c);

@@ -10,6 +10,8 @@
 
 /* The pair became ready (source.ready). */
 void relay_ready(struct loop *, struct source *, uint32_t events);
+/* Throws away up to n unread bytes of a stream. */
+void relay_discard(int fd, size_t n);
 /* Takes the filler of a pending connect() out: POLLOUT appears. */
 void relay_drop_filler(struct conn *);
 /* Closes the engine's end: an orderly end when error is 0, else ECONNRESET for the program. Remembers the error for SO_ERROR. */
