@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "simflow.h"
+#include "simprofile.h"
 
 #define MBIT 125000u
 #define SECOND 1000000u
@@ -46,6 +47,8 @@ static const struct path paths[] = {
 	{ "1G 2ms q=1bdp loss 0.1%", { .rate = 1000 * MBIT, .delay = 1000, .queue = 250000, .loss = 0.001 }, { .delay = 1000, .loss = 0.001 }, 0, 0.001 },
 };
 #define NPATHS (sizeof(paths) / sizeof(paths[0]))
+
+static const char *const profiles[] = { "fiber", "broadband", "wifi", "mobile", "transcontinental", "lossy", "satellite" };
 
 struct sender {
 	const char *name;
@@ -99,6 +102,45 @@ bulk(const struct path *p, const struct sender *s, uint64_t seed, uint64_t secon
 	    i.segments_sent > 0 ? 100.0 * (double)i.spurious / (double)i.segments_sent : 0.0, 100.0 * (double)r.duplicates / (double)r.segments_received,
 	    (unsigned long long)n.ab.queue_drops,
 	    f.rtt_n > 0 ? (double)f.rtt_sum / (double)f.rtt_n / 1000 : 0.0);
+	simnet_dispose(&n);
+}
+
+/* As scripts/bench, but on a virtual clock: the emulator's own model of each path, the engine's default windows and send buffer. */
+static void
+emulated(const char *profile, const struct sender *s, uint64_t seed, uint64_t seconds)
+{
+	struct simlink_config link = { .profile = profile };
+	struct simflow f;
+	struct simnet n;
+	struct kcp_info i, r;
+	double rate, loss, limit, head = s->codec == WIRE_SESSION ? 11 : 24, tail;
+	uint64_t half;
+
+	simprofile_limits(profile, &rate, &loss);
+	memset(&f, 0, sizeof(f));
+	kcp_config_default(&f.cfg, s->codec);
+	f.cfg.mtu = MTU;
+	f.cfg.rmt_wnd = s->codec == WIRE_SESSION ? f.cfg.rcv_wnd : 0;
+	f.cfg.snd_buf = 3u << 20;
+	if (getenv("W") != NULL) {
+		f.cfg.snd_wnd = f.cfg.rcv_wnd = (uint32_t)atoi(getenv("W"));
+		f.cfg.rmt_wnd = f.cfg.rcv_wnd;
+		f.cfg.snd_buf = 0;
+	}
+	simnet_init(&n, &f, 1, &link, &link, seed);
+	simnet_run(&n, seconds * SECOND / 2);
+	half = f.bytes;
+	simnet_run(&n, seconds * SECOND);
+	kcp_get_info(f.tx, &i);
+	kcp_get_info(f.rx, &r);
+	limit = rate / 8 * (1 - loss) * (MTU - head) / (MTU + SIMLINK_OVERHEAD);
+	tail = (double)(f.bytes - half) / ((double)seconds / 2);
+	printf("  %-17s %-13s %2llu s %7.2f Mbit/s %5.1f%% of the limit, 2nd half %5.1f%%  bytes %5.3fx  spurious %6.3f%% dup %6.3f%%  "
+	    "queue drops %5llu  rtt %5.1f ms\n", profile, s->name, (unsigned long long)seconds, (double)f.bytes * 8e-6 / (double)seconds,
+	    100 * (double)f.bytes / (double)seconds / limit, 100 * tail / limit,
+	    (double)f.wire_bytes / ((double)f.bytes * (MTU + SIMLINK_OVERHEAD) / (MTU - head) / (1 - loss)),
+	    100.0 * (double)i.spurious / (double)i.segments_sent, 100.0 * (double)r.duplicates / (double)r.segments_received,
+	    (unsigned long long)n.ab.queue_drops, f.rtt_n > 0 ? (double)f.rtt_sum / (double)f.rtt_n / 1000 : 0.0);
 	simnet_dispose(&n);
 }
 
@@ -158,6 +200,10 @@ main(int argc, char **argv)
 		for (size_t j = 0; j < NSENDERS && (only[0] == '\0' || j < 2); j++)
 			bulk(&paths[i], &senders[j], seed, 10);
 	}
+	for (size_t i = 0; i < sizeof(profiles) / sizeof(profiles[0]) && strchr("e", only[0]); i++)
+		for (size_t j = 0; j < 2; j++)
+			for (uint64_t seconds = 6; seconds <= 20; seconds = seconds == 6 ? 10 : seconds * 2)
+				emulated(profiles[i], &senders[j], seed, seconds);
 	for (int loss = 0; loss <= 10 && strchr("t", only[0]); loss = loss == 0 ? 2 : loss == 2 ? 5 : loss + 5) {
 		for (uint32_t period = 20000; period <= 200000; period *= 10) {
 			printf("thin: 128 bytes each %u ms, 50 ms, loss %d%%\n", period / 1000, loss);

@@ -3,6 +3,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "simprofile.h"
+
 #define EPOCH 1000000u    /* the clock does not start at 0 */
 
 static void
@@ -34,6 +36,10 @@ simnet_init(struct simnet *n, struct simflow *flows, unsigned nflows, const stru
 	memset(n, 0, sizeof(*n));
 	simlink_init(&n->ab, ab, seed * 2 + 1);
 	simlink_init(&n->ba, ba, seed * 2 + 2);
+	if (ab->profile != NULL)
+		simprofile_init(&n->ab, true, seed * 2 + 1);
+	if (ba->profile != NULL)
+		simprofile_init(&n->ba, false, seed * 2 + 2);
 	n->flows = flows;
 	n->nflows = nflows;
 	n->now = EPOCH;

@@ -35,7 +35,9 @@ simlink_dispose(struct simlink *l)
 	while (l->count > 0)
 		free(l->heap[--l->count].data);
 	free(l->heap);
+	free(l->model);
 	l->heap = NULL;
+	l->model = NULL;
 }
 
 static bool
@@ -92,23 +94,30 @@ lost(struct simlink *l)
 	return l->cfg.loss > 0 && simlink_uniform(&l->rng) < l->cfg.loss;
 }
 
-static void
-deliver(struct simlink *l, const uint8_t *data, size_t len, uint64_t left_at)
+static uint64_t
+arrival(struct simlink *l, uint64_t left_at)
 {
-	struct simlink_packet p = { .len = len, .order = l->order++ };
+	uint64_t at = left_at + l->cfg.delay;
 
-	p.at = left_at + l->cfg.delay;
 	if (l->cfg.jitter > 0)
-		p.at += (uint64_t)(simlink_uniform(&l->rng) * (double)l->cfg.jitter);
+		at += (uint64_t)(simlink_uniform(&l->rng) * (double)l->cfg.jitter);
 	if (l->cfg.sigma > 0) {
 		double z = sqrt(-2 * log(1 - simlink_uniform(&l->rng))) * cos(6.283185307179586 * simlink_uniform(&l->rng));
 		double d = z * (double)l->cfg.sigma;
 
-		p.at = d < -(double)l->cfg.delay ? left_at : (uint64_t)((double)p.at + d);
+		at = d < -(double)l->cfg.delay ? left_at : (uint64_t)((double)at + d);
 	}
-	if (!l->cfg.reorder && p.at < l->last_arrival)
-		p.at = l->last_arrival;
-	l->last_arrival = p.at;
+	if (!l->cfg.reorder && at < l->last_arrival)
+		at = l->last_arrival;
+	l->last_arrival = at;
+	return at;
+}
+
+void
+simlink_deliver(struct simlink *l, const uint8_t *data, size_t len, uint64_t at)
+{
+	struct simlink_packet p = { .at = at, .len = len, .order = l->order++ };
+
 	p.data = malloc(len > 0 ? len : 1);
 	if (p.data == NULL)
 		abort();
@@ -125,6 +134,10 @@ simlink_send(struct simlink *l, const uint8_t *data, size_t len, uint64_t now)
 
 	l->offered++;
 	l->offered_bytes += wire;
+	if (l->offer != NULL) {
+		l->offer(l, data, len, now);
+		return;
+	}
 	if (l->cfg.rate > 0) {
 		uint64_t start = l->busy_until > now ? l->busy_until : now;
 		uint64_t waiting = (start - now) * l->cfg.rate / 1000000u;
@@ -140,9 +153,9 @@ simlink_send(struct simlink *l, const uint8_t *data, size_t len, uint64_t now)
 		l->random_drops++;
 		return;
 	}
-	deliver(l, data, len, left_at);
+	simlink_deliver(l, data, len, arrival(l, left_at));
 	if (l->cfg.dup > 0 && simlink_uniform(&l->rng) < l->cfg.dup)
-		deliver(l, data, len, left_at);
+		simlink_deliver(l, data, len, arrival(l, left_at));
 }
 
 uint64_t

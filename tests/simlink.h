@@ -20,6 +20,7 @@ struct simlink_config {
 	double burst;           /* probability that a burst of losses begins */
 	unsigned burst_len;     /* datagrams lost in each burst */
 	double dup, corrupt;    /* probabilities */
+	const char *profile;    /* settings of tests/linkem (a profile's name or words), whose model then replaces all of the above */
 };
 
 struct simlink_packet {
@@ -28,6 +29,8 @@ struct simlink_packet {
 	size_t len;
 	uint8_t *data;
 };
+
+struct linkem_direction;
 
 struct simlink {
 	struct simlink_config cfg;
@@ -38,6 +41,9 @@ struct simlink {
 	unsigned burst_left;
 	struct simlink_packet *heap;
 	size_t count, cap;
+	/* set by simprofile_init(): another model of the path */
+	void (*offer)(struct simlink *, const uint8_t *, size_t len, uint64_t now);
+	struct linkem_direction *model;
 	/* counters */
 	uint64_t offered, offered_bytes, queue_drops, random_drops, delivered, delivered_bytes;
 	uint64_t carried_bytes; /* bytes that passed the queue, headers included */
@@ -46,8 +52,11 @@ struct simlink {
 uint64_t simlink_random(uint64_t *state);
 /* Evenly from [0, 1). */
 double simlink_uniform(uint64_t *state);
+/* A config with a profile needs simprofile_init(). */
 void simlink_init(struct simlink *, const struct simlink_config *, uint64_t seed);
 void simlink_dispose(struct simlink *);
+/* It arrives at `at` (what simlink_send() decides itself where there is no model). */
+void simlink_deliver(struct simlink *, const uint8_t *, size_t len, uint64_t at);
 /* A datagram enters the link (or is dropped). */
 void simlink_send(struct simlink *, const uint8_t *, size_t len, uint64_t now);
 /* Next arrival; UINT64_MAX: none. */

@@ -382,6 +382,42 @@ START_TEST(nothing_after_the_end)
 END_TEST
 
 /* Islands in every order: what is acknowledged is what was received. */
+static void
+check_ranges(const uint8_t *buf, size_t len, const bool *have, uint32_t span)
+{
+	struct wire_reader r;
+	struct wire_frame f;
+	uint32_t una = 0;
+
+	while (una < span && have[una])
+		una++;
+	wire_reader_init(&r, WIRE_SESSION, 0, buf, len);
+	ck_assert_int_eq(wire_next(&r, &f), 1);
+	do {
+		ck_assert_int_eq(f.type, WIRE_ACK);
+		ck_assert_uint_eq(f.una, una);
+		for (unsigned i = 0; i < f.nranges; i++)
+			for (uint32_t j = 0; j < f.ranges[i].count; j++)
+				if (f.ranges[i].first + j >= span || !have[f.ranges[i].first + j])
+					ck_abort_msg("%u was never received", f.ranges[i].first + j);
+	} while (wire_next(&r, &f) > 0);
+}
+
+/* Segments that come one by one, each answered. */
+static void
+receive(struct kcp *k, uint32_t sn, bool *have, uint32_t span, uint64_t now)
+{
+	struct wire_frame f = { .type = WIRE_DATA, .sn = sn, .data = (const uint8_t *)"x", .len = 1, .has_ts = true };
+	struct wire_writer w;
+	uint8_t buf[1400];
+
+	have[sn] = true;
+	ck_assert_int_eq(kcp_input(k, &f, now), 0);
+	wire_writer_init(&w, WIRE_SESSION, 0, buf, sizeof(buf));
+	ck_assert(kcp_output(k, &w, now));
+	check_ranges(buf, w.len, have, span);
+}
+
 START_TEST(ranges_tell_the_truth)
 {
 	uint64_t rng = 1000 + (uint64_t)_i;
@@ -394,33 +430,34 @@ START_TEST(ranges_tell_the_truth)
 	c.rcv_wnd = 600;
 	k = kcp_new(m, &c, 0);
 	for (uint64_t now = 1; sent < span; now++) {
-		uint32_t sn = simlink_random(&rng) % span, first = 0;
-		struct wire_frame f = { .type = WIRE_DATA, .sn = sn, .data = (const uint8_t *)"x", .len = 1, .has_ts = true };
-		struct wire_writer w;
-		struct wire_reader r;
-		uint8_t buf[1400];
+		uint32_t sn = simlink_random(&rng) % span;
 
 		sent += !have[sn];
-		have[sn] = true;
-		ck_assert_int_eq(kcp_input(k, &f, now), 0);
-		wire_writer_init(&w, WIRE_SESSION, 0, buf, sizeof(buf));
-		ck_assert(kcp_output(k, &w, now));
-		wire_reader_init(&r, WIRE_SESSION, 0, buf, w.len);
-		ck_assert_int_eq(wire_next(&r, &f), 1);
-		ck_assert_int_eq(f.type, WIRE_ACK);
-		while (first < span && have[first])
-			first++;
-		ck_assert_uint_eq(f.una, first);
-		for (unsigned i = 0; i < f.nranges; i++) {
-			ck_assert(!have[f.ranges[i].first - 1]);
-			for (uint32_t j = 0; j < f.ranges[i].count; j++)
-				if (!have[f.ranges[i].first + j])
-					ck_abort_msg("%u was never received", f.ranges[i].first + j);
-			first = f.ranges[i].first + f.ranges[i].count;
-			ck_assert(first == span || !have[first]);
-		}
+		receive(k, sn, have, span, now);
 	}
 	ck_assert_uint_eq(kcp_recv_ready(k), span);
+	mem_destroy(m);
+}
+END_TEST
+
+/* More islands than an ACK can name, of one and two segments in turn, while the holes between them are filled. */
+START_TEST(walk_meets_merged_islands)
+{
+	uint64_t rng = 2000 + (uint64_t)_i, now = 1;
+	struct kcp_config c = config(WIRE_SESSION);
+	struct mem *m = mem_new(0);
+	struct kcp *k = kcp_new(m, &c, 0);
+	bool have[500] = { false };
+
+	kcp_set_wndsize(k, 600, 600, 0);
+	for (uint32_t sn = 1; sn < 500; sn++)
+		if (sn % 5 != 0 && sn % 5 != 2)
+			receive(k, sn, have, 500, now++);
+	for (unsigned i = 0; i < 400; i++) {
+		uint32_t sn = 10 + simlink_random(&rng) % 98 * 5;
+
+		receive(k, sn + (simlink_random(&rng) & 1) * 2, have, 500, now++);
+	}
 	mem_destroy(m);
 }
 END_TEST
@@ -444,6 +481,7 @@ main(void)
 	tcase_add_test(t, forged_acknowledgements_change_nothing);
 	tcase_add_test(t, nothing_after_the_end);
 	tcase_add_loop_test(t, ranges_tell_the_truth, 0, 30);
+	tcase_add_loop_test(t, walk_meets_merged_islands, 0, 20);
 	suite_add_tcase(s, t);
 	srunner_run_all(r, CK_NORMAL);
 	failed = srunner_ntests_failed(r);

@@ -14,6 +14,7 @@
 #define KCP_RING_MIN 8u
 #define KCP_RANGES_MAX 8192u            /* islands beyond rcv_nxt; more are refused and come again */
 #define KCP_ACKS_MAX 4096u              /* plain: acknowledgements that wait to be sent */
+#define KCP_RUNS 16u                    /* newest runs of segments that an ACK names first */
 #define KCP_ACK_LUMP 8u                 /* session: an acknowledgement for more than that names every island */
 #define KCP_ACK_REPEATS 2u              /* plain: acknowledgements behind a hole are said so often again */
 #define KCP_ROOMY 65536u                /* bytes that are worth waking a writer for */
@@ -29,6 +30,7 @@ enum seg_state { SEG_UNSENT, SEG_SENT, SEG_LOST, SEG_ACKED };
 
 #define SEG_FIN 1u
 #define SEG_RTX 2u        /* retransmitted as lost: rtx_ts is valid */
+#define SEG_TIMEOUT 4u    /* found lost by the timer, which says nothing about the order */
 
 /* One segment out; exactly a cache line. */
 struct snd_seg {
@@ -151,7 +153,8 @@ struct kcp {
 	uint64_t rcv_bytes;       /* in order and not consumed */
 	uint32_t islands, first_island, last_island;
 	uint32_t cursor;          /* where the next round of ranges starts */
-	bool ack_high;            /* the next ACK reports the newest islands */
+	struct wire_range *runs;  /* KCP_RUNS beyond rcv_nxt, as they came, the last one at runs_at; NULL: few islands until now */
+	uint32_t runs_at;
 	bool fin_seen, fin_received;
 	uint32_t rcv_fin;         /* sn of the last segment */
 	uint32_t adv_edge;        /* una + wnd as last told */
@@ -206,8 +209,10 @@ uint32_t kcp_next_unacked(struct kcp *, uint32_t sn, uint32_t end);
 /* kcp_recv.c */
 int kcp_recv_data(struct kcp *, const struct wire_frame *, uint64_t now);
 uint32_t kcp_recv_window(const struct kcp *);
-/* Fills f->ranges with islands to report. */
+/* Fills f->ranges with islands to report: all, or the next ones of a walk through them. */
 void kcp_recv_ranges(struct kcp *, struct wire_frame *f);
+/* Fills f->ranges with the runs that came last. */
+void kcp_recv_runs(const struct kcp *, struct wire_frame *f);
 void kcp_recv_dispose(struct kcp *);
 
 /* kcp_ack.c */

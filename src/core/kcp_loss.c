@@ -46,6 +46,8 @@ kcp_loss_arrived(struct kcp *k, uint32_t sn, bool spurious, uint64_t now)
 
 		k->stat.spurious++;
 		k->lost_undo = true;
+		if (s->flags & SEG_TIMEOUT)
+			return;
 		if (first_came) {
 			/* It was given up after the window and needed until now. */
 			note_late(k, took + k->reo_wnd, now);
@@ -124,17 +126,25 @@ base_timeout(const struct kcp *k)
 {
 	uint64_t slack = 4 * k->rtt.rttvar;
 
-	if (k->rtt.srtt == 0 || !thin(k))
+	if (k->rtt.srtt == 0)
 		return rtt_rto(&k->rtt);
+	if (!thin(k))
+		return rtt_rto(&k->rtt) + k->reo_wnd;
 	return k->rtt.srtt + (slack > KCP_THIN_SLACK_US ? slack : KCP_THIN_SLACK_US);
 }
 
+/* Where acknowledgements keep coming, what is late is for RACK to judge: the timer starts again with each (RFC 6298, 5.3). */
 static uint64_t
 timeout_at(const struct kcp *k)
 {
+	uint64_t from;
+
 	if (k->sent.count == 0)
 		return KCP_NEVER;
-	return snd_at(k, k->sent.head)->sent_at + rtt_backoff(base_timeout(k), k->backoff);
+	from = snd_at(k, k->sent.head)->sent_at;
+	if (!thin(k) && from < k->stat.last_progress)
+		from = k->stat.last_progress;
+	return from + rtt_backoff(base_timeout(k), k->backoff);
 }
 
 /* RFC 8985 7.2: a tail of many segments is probed before the timeout would repeat all of it. */
@@ -159,6 +169,7 @@ on_timeout(struct kcp *k, uint64_t now)
 	uint32_t n = 0;
 
 	while (k->sent.count > 0 && snd_at(k, k->sent.head)->sent_at + limit <= now) {
+		snd_at(k, k->sent.head)->flags |= SEG_TIMEOUT;
 		kcp_loss_mark(k, k->sent.head);
 		n++;
 	}

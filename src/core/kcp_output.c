@@ -279,6 +279,7 @@ static void
 put_session_acks(struct kcp *k, struct wire_writer *w, uint64_t now)
 {
 	uint32_t frames = 1;
+	bool runs = k->islands > WIRE_ACK_RANGES_MAX;
 	struct wire_frame f;
 
 	memset(&f, 0, offsetof(struct wire_frame, ranges));
@@ -288,14 +289,15 @@ put_session_acks(struct kcp *k, struct wire_writer *w, uint64_t now)
 	f.ts = k->echo_ts;
 	f.ts_delay_us = now - k->echo_at < UINT32_MAX ? (uint32_t)(now - k->echo_at) : UINT32_MAX;
 	/* What a lump of segments left unnamed would look lost beside its newest ones. */
-	if (k->owed > KCP_ACK_LUMP && k->islands > WIRE_ACK_RANGES_MAX) {
+	if (k->owed > KCP_ACK_LUMP && runs) {
 		frames = (k->islands + WIRE_ACK_RANGES_MAX - 1) / WIRE_ACK_RANGES_MAX;
 		k->cursor = k->first_island;
 	}
-	for (uint32_t i = 0; i < frames; i++) {
-		if (frames > 1)
-			k->ack_high = false;
-		kcp_recv_ranges(k, &f);
+	for (uint32_t i = 0; i < frames + runs; i++) {
+		if (runs && i == 0)
+			kcp_recv_runs(k, &f);
+		else
+			kcp_recv_ranges(k, &f);
 		if (!wire_put(w, &f)) {
 			if (i == 0)
 				return;

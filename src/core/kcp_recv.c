@@ -55,7 +55,9 @@ shrink(struct kcp *k)
 	if (k->rcv_size == 0 || k->rcv_read != k->rcv_nxt || k->islands > 0)
 		return;
 	mem_free(k->mem, k->rcv, k->rcv_size * sizeof(*k->rcv));
+	mem_free(k->mem, k->runs, KCP_RUNS * sizeof(*k->runs));
 	k->rcv = NULL;
+	k->runs = NULL;
 	k->rcv_size = 0;
 }
 
@@ -198,6 +200,27 @@ owe_ack(struct kcp *k, const struct wire_frame *f, uint64_t now)
 		k->ack_at = now + k->cfg.ack_delay_us;
 }
 
+static void
+note_run(struct kcp *k, uint32_t sn)
+{
+	struct wire_range *r;
+
+	if (k->runs == NULL) {
+		if (k->islands < WIRE_ACK_RANGES_MAX)
+			return;
+		k->runs = mem_alloc(k->mem, KCP_RUNS * sizeof(*k->runs));
+		if (k->runs == NULL)
+			return;
+	}
+	r = &k->runs[k->runs_at];
+	if (r->count > 0 && r->first + r->count == sn) {
+		r->count++;
+		return;
+	}
+	k->runs_at = (k->runs_at + 1) % KCP_RUNS;
+	k->runs[k->runs_at] = (struct wire_range){ sn, 1 };
+}
+
 static int
 store(struct kcp *k, const struct wire_frame *f)
 {
@@ -219,6 +242,7 @@ store(struct kcp *k, const struct wire_frame *f)
 	s->len = (uint16_t)f->len;
 	s->present = true;
 	island_add(k, f->sn);
+	note_run(k, f->sn);
 	return 0;
 }
 
@@ -339,25 +363,48 @@ report(struct kcp *k, struct wire_frame *f, uint32_t first)
 	r->count = rcv_at(k, first)->other_end - first + 1;
 }
 
-/* With more islands than an ACK can name, the newest take turns with the others, which a cursor walks through. */
+/* As RFC 2018 asks of the first SACK block: what came last is what the sender waits to hear of. */
+void
+kcp_recv_runs(const struct kcp *k, struct wire_frame *f)
+{
+	f->nranges = 0;
+	for (unsigned i = 0; k->runs != NULL && i < KCP_RUNS; i++) {
+		struct wire_range r = k->runs[i];
+		unsigned at = f->nranges;
+
+		if (r.count == 0 || !seq_after(r.first, k->rcv_nxt) || !present(k, r.first))
+			continue;
+		for (; at > 0 && seq_after(f->ranges[at - 1].first, r.first); at--)
+			f->ranges[at] = f->ranges[at - 1];
+		f->ranges[at] = r;
+		f->nranges++;
+	}
+}
+
+/* The island that the walk goes on with. Since the last step it may have grown downwards, and the cursor be its end. */
+static uint32_t
+walk_from(const struct kcp *k)
+{
+	uint32_t end;
+
+	if (!present(k, k->cursor))
+		return k->first_island;
+	end = rcv_at(k, k->cursor)->other_end;
+	if (rcv_at(k, end)->other_end != k->cursor)
+		return k->first_island;
+	return seq_before(end, k->cursor) ? end : k->cursor;
+}
+
+/* With more islands than an ACK can name, a cursor walks through them. */
 void
 kcp_recv_ranges(struct kcp *k, struct wire_frame *f)
 {
-	uint32_t at = k->first_island, n = k->islands;
+	uint32_t at;
 
 	f->nranges = 0;
-	if (n == 0)
+	if (k->islands == 0)
 		return;
-	if (n > WIRE_ACK_RANGES_MAX) {
-		if (k->ack_high) {
-			at = k->last_island;
-			for (n = 1; n < WIRE_ACK_RANGES_MAX; n++)
-				at = rcv_at(k, at)->prev;
-		} else if (present(k, k->cursor) && rcv_at(k, rcv_at(k, k->cursor)->other_end)->other_end == k->cursor) {
-			at = k->cursor;
-		}
-		k->ack_high = !k->ack_high;
-	}
+	at = k->islands > WIRE_ACK_RANGES_MAX ? walk_from(k) : k->first_island;
 	for (;;) {
 		report(k, f, at);
 		if (at == k->last_island) {
@@ -379,6 +426,8 @@ kcp_recv_dispose(struct kcp *k)
 		slot_release(k, &k->rcv[i]);
 	mem_free(k->mem, k->rcv, k->rcv_size * sizeof(*k->rcv));
 	mem_free(k->mem, k->acks, k->acks_cap * sizeof(*k->acks));
+	mem_free(k->mem, k->runs, KCP_RUNS * sizeof(*k->runs));
 	k->rcv = NULL;
+	k->runs = NULL;
 	k->acks = NULL;
 }
