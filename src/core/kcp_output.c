@@ -22,14 +22,15 @@ kcp_pace_set(struct kcp *k)
 	k->pace_burst_ns = burst * k->pace_ns_256 / 256;
 }
 
-/* A burst may leave at once; then the pacer rests until all of it would have left at the rate. */
+/* A burst may leave at once; then the pacer rests until all of it would have left at the rate. Who is called later than asked
+ * for, by a burst at most, does not lose that time. */
 void
 kcp_pace_sent(struct kcp *k, uint64_t bytes, uint64_t now)
 {
-	if (k->pace_at_ns < now * 1000)
+	if (k->pace_at_ns + k->pace_burst_ns < now * 1000)
 		k->pace_at_ns = now * 1000;
 	k->pace_at_ns += bytes * k->pace_ns_256 / 256;
-	if (k->pace_at_ns - now * 1000 >= k->pace_burst_ns)
+	if (k->pace_at_ns >= now * 1000 + k->pace_burst_ns)
 		k->pace_wake = (k->pace_at_ns + 999) / 1000;
 }
 
