@@ -208,24 +208,34 @@ END_TEST
 
 START_TEST(replay_window)
 {
+	struct mem *mem = mem_new(0);
 	struct replay r = { 0 };
 	uint64_t pn;
 
 	for (pn = 0; pn < 5000; pn += 1 + pn % 3) {
 		ck_assert_int_eq(replay_check(&r, pn), 0);
-		replay_record(&r, pn);
+		replay_record(&r, mem, pn);
 		ck_assert_int_eq(replay_check(&r, pn), KCPSHIM_E_REPLAY);
 	}
 	/* Those that were left out can still come, if they are not too old. */
 	for (pn = 0; pn < r.next; pn++)
 		if (pn % 3 == 1 && pn + REPLAY_WINDOW < r.next)
 			ck_assert_int_eq(replay_check(&r, pn), KCPSHIM_E_REPLAY);
-	replay_record(&r, 1000000);
+	replay_record(&r, mem, 1000000);
 	ck_assert_int_eq(replay_check(&r, 999999), 0);
 	ck_assert_int_eq(replay_check(&r, 1000001 - REPLAY_WINDOW), 0);
 	ck_assert_int_eq(replay_check(&r, 1000000 - REPLAY_WINDOW), KCPSHIM_E_REPLAY);
-	replay_record(&r, 999999);
+	replay_record(&r, mem, 999999);
 	ck_assert_int_eq(replay_check(&r, 999999), KCPSHIM_E_REPLAY);
+	/* After a rest nothing late is taken any more; what is new may again come out of order. */
+	replay_rest(&r, mem);
+	ck_assert_uint_eq(mem_used(mem), 0);
+	ck_assert_int_eq(replay_check(&r, 999998), KCPSHIM_E_REPLAY);
+	replay_record(&r, mem, 1000005);
+	for (pn = 1000005 - REPLAY_WINDOW; pn <= 1000005; pn++)
+		ck_assert_int_eq(replay_check(&r, pn), pn > 1000000 && pn < 1000005 ? 0 : KCPSHIM_E_REPLAY);
+	replay_rest(&r, mem);
+	mem_destroy(mem);
 }
 END_TEST
 

@@ -11,7 +11,7 @@
 #include "core/unsealed.h"
 #include "sesspair.h"
 
-#define IDLE_BYTES 3072u
+#define IDLE_BYTES 2048u
 #define HOUR UINT64_C(3600000000)
 
 static struct sesspair sp;

@@ -83,6 +83,9 @@ bool kcp_recv_fin_received(const struct kcp *);
 int kcp_input(struct kcp *, const struct wire_frame *, uint64_t now);
 /* After the last frame of one datagram: loss detection, rate sample, what to acknowledge. */
 void kcp_input_done(struct kcp *, uint64_t now);
+/* The path was just shown to carry datagrams both ways, by other means than an acknowledgement: what waits for a timeout that was
+ * doubled again and again need not wait so long (as RFC 6069 does for TCP). */
+void kcp_path_works(struct kcp *);
 /* When kcp has something due at `now`, puts frames into the writer and returns true; false: nothing due, writer untouched.
  * Called again and again until false. The datagram is counted as sent at `now`. */
 bool kcp_output(struct kcp *, struct wire_writer *, uint64_t now);

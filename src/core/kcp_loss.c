@@ -195,6 +195,12 @@ kcp_loss_timers(struct kcp *k, uint64_t now)
 	}
 }
 
+void
+kcp_path_works(struct kcp *k)
+{
+	k->backoff = 0;
+}
+
 uint64_t
 kcp_loss_deadline(const struct kcp *k)
 {

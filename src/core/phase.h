@@ -13,10 +13,11 @@
 
 #define PHASE_LIFETIME_US (UINT64_C(3600) * 1000000)  /* a sender renews its key after this time at the latest */
 
-/* The sending direction. */
+/* The sending direction. Everything but the secret can be made again: an idle session has no seal. */
 struct phase_tx {
-	struct seal *seal;           /* of the present phase */
-	struct traffic_keys keys;    /* of the present phase */
+	struct seal *seal;           /* of the present phase; NULL: resting */
+	uint8_t secret[TRAFFIC_SECRET_LEN]; /* of the present phase */
+	uint8_t suite;               /* enum seal_suite */
 	uint32_t phase;              /* bit 0 is the phase bit of what is sent now */
 	uint64_t first_pn;           /* first packet number of this phase */
 	uint64_t started_at;         /* us */
@@ -26,8 +27,9 @@ struct phase_tx {
 /* The receiving direction. */
 struct phase_rx {
 	struct seal *previous;       /* for late datagrams; NULL: gone */
-	struct seal *present, *next; /* next == NULL: no memory for it yet */
-	struct traffic_keys keys;    /* of the next phase */
+	struct seal *present, *next; /* NULL: resting, or no memory for it yet */
+	uint8_t secret[TRAFFIC_SECRET_LEN]; /* of the present phase */
+	uint8_t suite;
 	uint32_t phase;
 	uint64_t first_pn;           /* lowest packet number known to be of the present phase */
 	uint64_t previous_until;     /* us */
@@ -47,13 +49,16 @@ void phase_tx_confirm(struct phase_tx *);
  * the present phase is confirmed. True: it was renewed, so the phase bit changed. Without memory the old key goes on. */
 bool phase_tx_renew(struct phase_tx *, struct mem *, uint64_t pn, uint64_t now);
 
+/* The seal of the present phase, made again after a rest; NULL without memory. */
+struct seal *phase_tx_seal(struct phase_tx *, struct mem *);
+
 /* seal_open() with the key that the datagram's phase bit and number ask for. A datagram of the next phase that opens makes it the
  * present one; the key before is kept for `keep_us` more. KCPSHIM_E_AUTH, _SHORT, _NOMEM: nothing has changed but buf. */
 int phase_rx_open(struct phase_rx *, struct mem *, unsigned bit, uint64_t pn, const uint8_t *aad, size_t aad_len,
     uint8_t *buf, size_t len, uint8_t **plain, uint64_t now, uint64_t keep_us);
 
-/* The session is idle: gives memory back (seal_rest()) and drops a previous key whose time is over. */
-void phase_tx_rest(struct phase_tx *);
+/* The session is idle: the seals are freed, the one of the previous phase only when its time is over. */
+void phase_tx_rest(struct phase_tx *, struct mem *);
 void phase_rx_rest(struct phase_rx *, struct mem *, uint64_t now);
 
 #endif

@@ -1,6 +1,11 @@
 #include "replay.h"
 
+#include <string.h>
+
 #include "error.h"
+#include "mem.h"
+
+#define WINDOW_BYTES (REPLAY_WINDOW / 8)
 
 uint64_t
 replay_expand(const struct replay *r, uint32_t low)
@@ -23,22 +28,34 @@ replay_check(const struct replay *r, uint64_t pn)
 {
 	if (pn >= r->next)
 		return 0;
-	if (r->next - pn > REPLAY_WINDOW)
+	if (r->next - pn > REPLAY_WINDOW || r->seen == NULL)
 		return KCPSHIM_E_REPLAY;
 	return r->seen[pn % REPLAY_WINDOW / 64] >> pn % 64 & 1 ? KCPSHIM_E_REPLAY : 0;
 }
 
 void
-replay_record(struct replay *r, uint64_t pn)
+replay_record(struct replay *r, struct mem *mem, uint64_t pn)
 {
-	unsigned i;
-
+	if (r->seen == NULL) {
+		r->seen = mem_alloc_raw(mem, WINDOW_BYTES);
+		if (r->seen == NULL) {
+			r->next = pn + 1;
+			return;
+		}
+		memset(r->seen, 0xff, WINDOW_BYTES);
+	}
 	if (pn >= r->next + REPLAY_WINDOW) {
-		for (i = 0; i < REPLAY_WINDOW / 64; i++)
-			r->seen[i] = 0;
+		memset(r->seen, 0, WINDOW_BYTES);
 		r->next = pn;
 	}
 	for (; r->next <= pn; r->next++)
 		*word_of(r, r->next) &= ~(UINT64_C(1) << r->next % 64);
 	*word_of(r, pn) |= UINT64_C(1) << pn % 64;
+}
+
+void
+replay_rest(struct replay *r, struct mem *mem)
+{
+	mem_free(mem, r->seen, WINDOW_BYTES);
+	r->seen = NULL;
 }

@@ -51,8 +51,8 @@ plain_open(struct seal *s, uint64_t pn, const uint8_t *aad, size_t aad_len, uint
 	return (int)len;
 }
 
-static const struct seal_ops none_ops = { room_fixed, none_protect, none_open, NULL, NULL };
-static const struct seal_ops plain_ops = { room_fixed, plain_protect, plain_open, NULL, NULL };
+static const struct seal_ops none_ops = { room_fixed, none_protect, none_open, NULL };
+static const struct seal_ops plain_ops = { room_fixed, plain_protect, plain_open, NULL };
 
 static struct seal *
 seal_new_keyless(struct mem *mem, enum seal_suite suite)
@@ -92,13 +92,6 @@ seal_free(struct mem *mem, struct seal *s)
 	size = s->size;
 	explicit_bzero(s, size);
 	mem_free(mem, s, size);
-}
-
-void
-seal_rest(struct seal *s)
-{
-	if (s->ops->rest != NULL)
-		s->ops->rest(s);
 }
 
 size_t

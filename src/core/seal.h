@@ -31,10 +31,6 @@ enum seal_suite {
 struct seal *seal_new(struct mem *, enum seal_suite, const uint8_t key[SEAL_KEY_LEN], const uint8_t iv[SEAL_IV_LEN]);
 void seal_free(struct mem *, struct seal *);
 
-/* Gives back what can be computed again from the key (some kilobytes with AES-256-GCM); the next use does so. For sessions that
- * have been idle for a while. */
-void seal_rest(struct seal *);
-
 /* Bytes needed before / after the plaintext (the largest possible, padding included). */
 size_t seal_head(const struct seal *);
 size_t seal_tail(const struct seal *);

@@ -12,13 +12,13 @@
 #include "seal_impl.h"
 #include "traffic.h"
 
-/* The table of GCM takes 4 KiB for each direction, which an idle session should not hold: it is made when first needed. */
+/* The table of GCM takes 4 KiB: it is made when first needed, since most keys of a next phase never are. */
 struct seal_gcm {
 	struct seal seal;
 	struct mem *mem;
 	uint8_t key[SEAL_KEY_LEN];
 	uint8_t iv[SEAL_IV_LEN];
-	struct gcm_aes256_ctx *ctx;  /* NULL: resting */
+	struct gcm_aes256_ctx *ctx;  /* NULL: not used yet */
 };
 
 struct seal_chacha {
@@ -59,14 +59,13 @@ gcm_start(struct seal_gcm *s, uint64_t pn, const uint8_t *aad, size_t aad_len)
 }
 
 static void
-gcm_rest(struct seal *seal)
+gcm_dispose(struct seal *seal)
 {
 	struct seal_gcm *s = (struct seal_gcm *)seal;
 
 	if (s->ctx != NULL)
 		traffic_wipe(s->ctx, sizeof *s->ctx);
 	mem_free(s->mem, s->ctx, sizeof *s->ctx);
-	s->ctx = NULL;
 }
 
 static int
@@ -144,8 +143,8 @@ chacha_open(struct seal *seal, uint64_t pn, const uint8_t *aad, size_t aad_len, 
 	return (int)len;
 }
 
-static const struct seal_ops gcm_ops = { aead_room, gcm_protect, gcm_open, gcm_rest, gcm_rest };
-static const struct seal_ops chacha_ops = { aead_room, chacha_protect, chacha_open, NULL, NULL };
+static const struct seal_ops gcm_ops = { aead_room, gcm_protect, gcm_open, gcm_dispose };
+static const struct seal_ops chacha_ops = { aead_room, chacha_protect, chacha_open, NULL };
 
 static struct seal *
 aead_alloc(struct mem *mem, enum seal_suite suite, size_t size, const struct seal_ops *ops)

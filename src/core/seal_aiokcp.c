@@ -102,7 +102,7 @@ aiokcp_open(struct seal *seal, uint64_t pn, const uint8_t *aad, size_t aad_len, 
 	return (int)(text - pad);
 }
 
-static const struct seal_ops aiokcp_ops = { aiokcp_room, aiokcp_protect, aiokcp_open, NULL, NULL };
+static const struct seal_ops aiokcp_ops = { aiokcp_room, aiokcp_protect, aiokcp_open, NULL };
 
 struct seal *
 seal_aiokcp_new(struct mem *mem, const uint8_t key[SEAL_AIOKCP_KEY_LEN])

@@ -17,8 +17,6 @@ struct seal_ops {
 	    uint8_t *buf, size_t len, const uint8_t rnd[16]);
 	int (*open)(struct seal *, uint64_t pn, const uint8_t *aad, size_t aad_len,
 	    uint8_t *buf, size_t len, uint8_t **plain);
-	/* seal_rest(); NULL: nothing to give back. */
-	void (*rest)(struct seal *);
 	/* Releases what the protection holds beyond its own storage; NULL: nothing. seal_free wipes the storage itself. */
 	void (*dispose)(struct seal *);
 };

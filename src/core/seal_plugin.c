@@ -124,12 +124,6 @@ plugin_open(struct seal *seal, uint64_t pn, const uint8_t *aad, size_t aad_len, 
 }
 
 static void
-plugin_rest(struct seal *seal)
-{
-	scratch_free((struct seal_plugin *)seal);
-}
-
-static void
 plugin_dispose(struct seal *seal)
 {
 	struct seal_plugin *s = (struct seal_plugin *)seal;
@@ -138,7 +132,7 @@ plugin_dispose(struct seal *seal)
 	scratch_free(s);
 }
 
-static const struct seal_ops plugin_ops = { plugin_room, plugin_protect, plugin_open, plugin_rest, plugin_dispose };
+static const struct seal_ops plugin_ops = { plugin_room, plugin_protect, plugin_open, plugin_dispose };
 
 struct seal *
 seal_plugin_new(struct mem *mem, const struct kcpshim_plugin *plugin, const uint8_t *key, size_t key_len,

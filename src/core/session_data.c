@@ -51,6 +51,8 @@ input_rst(struct session *s, const struct path *path, const struct wire_frame *f
 static void
 input_pong(struct session *s, const struct path *path, const struct wire_frame *f, uint64_t now)
 {
+	if (f->token == s->ping_token && session_streaming(s))
+		kcp_path_works(s->kcp);
 	if (s->phases != NULL && f->token == s->ping_token && s->ping_phase == s->phases->tx.phase)
 		phase_tx_confirm(&s->phases->tx);
 }
@@ -126,7 +128,7 @@ session_input_data(struct session *s, const struct path *path, uint8_t *d, size_
 	if (s->state == SESSION_ACCEPTING && (error = session_prove(s, now)) != 0)
 		return error;
 	newest = pn >= s->replay.next;
-	replay_record(&s->replay, pn);
+	replay_record(&s->replay, s->endpoint->mem, pn);
 	s->datagrams_received++;
 	s->wire_bytes_received += len;
 	session_alive(s, now);

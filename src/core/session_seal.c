@@ -4,6 +4,7 @@
 #include "endpoint_impl.h"
 #include "error.h"
 #include "mem.h"
+#include "seal_aead.h"
 
 #define REST_AFTER_US UINT64_C(5000000)
 #define CONFIRM_EVERY_US UINT64_C(1000000)
@@ -47,6 +48,7 @@ session_seal_free(struct session *s)
 {
 	struct mem *mem = s->endpoint->mem;
 
+	replay_rest(&s->replay, mem);
 	seal_free(mem, s->tx);
 	s->tx = s->rx = NULL;
 	if (s->phases == NULL)
@@ -63,18 +65,22 @@ session_sealed(const struct session *s)
 	return s->phases != NULL || s->tx != NULL;
 }
 
+/* NULL without memory. */
 static struct seal *
-present_tx(const struct session *s)
+present_tx(struct session *s)
 {
-	return s->phases != NULL ? s->phases->tx.seal : s->tx;
+	return s->phases != NULL ? phase_tx_seal(&s->phases->tx, s->endpoint->mem) : s->tx;
 }
 
 size_t
 session_seal_room(const struct session *s, size_t datagram)
 {
-	if (!s->plain)
-		datagram = datagram > SESSION_HEADER_LEN ? datagram - SESSION_HEADER_LEN : 0;
-	return seal_room(present_tx(s), datagram);
+	size_t overhead = s->plain ? 0 : SESSION_HEADER_LEN;
+
+	if (s->phases != NULL)
+		overhead += SEAL_AEAD_TAG_LEN;
+	datagram = datagram > overhead ? datagram - overhead : 0;
+	return s->phases != NULL ? datagram : seal_room(s->tx, datagram);
 }
 
 /* A key is renewed only after the peer has shown that it has the present one; it is asked in time. */
@@ -96,20 +102,25 @@ session_seal_begin(struct session *s, uint8_t *buf, size_t cap, size_t *room, ui
 {
 	if (s->phases != NULL && s->state != SESSION_CLOSED)
 		renew_key(s, now);
+	/* The AEADs put nothing in front; their seal is only made again when there is something to send. */
 	*room = session_seal_room(s, cap);
-	return buf + SESSION_HEADER_LEN + seal_head(present_tx(s));
+	return buf + SESSION_HEADER_LEN + (s->phases != NULL ? 0 : seal_head(s->tx));
 }
 
 size_t
 session_seal_finish(struct session *s, uint8_t *buf, size_t len, uint64_t now)
 {
+	struct seal *seal = present_tx(s);
 	uint8_t rnd[16] = { 0 };
 	int n;
 
+	/* As if it were lost on its way. */
+	if (seal == NULL)
+		return 0;
 	bytes_put32(buf, s->peer_cid);
 	buf[4] = (uint8_t)(SESSION_KIND_DATA | (s->phases != NULL ? s->phases->tx.phase & 1 : 0));
 	bytes_put32(buf + 5, (uint32_t)s->tx_pn);
-	n = seal_protect(present_tx(s), s->tx_pn, buf, SESSION_HEADER_LEN, buf + SESSION_HEADER_LEN, len, rnd);
+	n = seal_protect(seal, s->tx_pn, buf, SESSION_HEADER_LEN, buf + SESSION_HEADER_LEN, len, rnd);
 	if (n < 0)
 		return 0;
 	s->tx_pn++;
@@ -147,6 +158,7 @@ session_seal_rest(struct session *s, uint64_t now)
 		s->clocks[SESSION_CLOCK_REST] = s->sealed_at + REST_AFTER_US;
 		return;
 	}
-	phase_tx_rest(&s->phases->tx);
+	replay_rest(&s->replay, s->endpoint->mem);
+	phase_tx_rest(&s->phases->tx, s->endpoint->mem);
 	phase_rx_rest(&s->phases->rx, s->endpoint->mem, now);
 }
