@@ -34,6 +34,7 @@ nc netcat-openbsd
 memcached memcached
 haproxy haproxy
 iperf3 iperf3
+gnuplot gnuplot-nox
 wrk wrk
 psql postgresql-client
 mandoc mandoc

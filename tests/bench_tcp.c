@@ -1,7 +1,7 @@
 /* bench_tcp: the workloads of scripts/bench as an ordinary TCP server and client that know nothing of KCP.
  *
- * A connection begins with one byte that names its workload: 'b' the server sends without end, 'e' it echoes, 'c' it
- * answers one byte and closes. The client prints its measurements as one line of JSON.
+ * A connection begins with one byte that names its workload: 'b' the server sends without end, 'e' it echoes.
+ * The client prints its measurements as one line of JSON.
  */
 #include "config.h"
 
@@ -22,13 +22,18 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "bench_tcp.h"
+
 #define BLOCK 65536
 #define SAMPLES_MAX 200000
+#define SERIES_MAX 2000
+#define SLICE_S 0.1
+#define CDF_POINTS 201
 
 static uint8_t pattern[2 * BLOCK];
 
-static double
-now_s(void)
+double
+bench_now(void)
 {
 	struct timespec ts;
 
@@ -36,8 +41,8 @@ now_s(void)
 	return (double)ts.tv_sec + (double)ts.tv_nsec / 1e9;
 }
 
-static void __attribute__((noreturn))
-die(const char *what)
+void
+bench_die(const char *what)
 {
 	fprintf(stderr, "bench_tcp: %s: %s\n", what, strerror(errno));
 	exit(1);
@@ -55,23 +60,23 @@ fill_pattern(void)
 	}
 }
 
-static int
-open_socket(const char *host, const char *port, bool server)
+int
+bench_socket(const char *host, const char *port, bool server, bool nonblock)
 {
 	struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_flags = AI_NUMERICHOST | AI_NUMERICSERV}, *ai;
 	int one = 1, fd;
 
 	if (getaddrinfo(host, port, &hints, &ai) != 0)
-		die(host);
-	fd = socket(ai->ai_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+		bench_die(host);
+	fd = socket(ai->ai_family, SOCK_STREAM | SOCK_CLOEXEC | (nonblock ? SOCK_NONBLOCK : 0), 0);
 	if (fd < 0)
-		die("socket");
+		bench_die("socket");
 	if (server) {
 		setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
-		if (bind(fd, ai->ai_addr, ai->ai_addrlen) != 0 || listen(fd, 1024) != 0)
-			die("listen");
-	} else if (connect(fd, ai->ai_addr, ai->ai_addrlen) != 0) {
-		die("connect");
+		if (bind(fd, ai->ai_addr, ai->ai_addrlen) != 0 || listen(fd, 4096) != 0)
+			bench_die("listen");
+	} else if (connect(fd, ai->ai_addr, ai->ai_addrlen) != 0 && !(nonblock && errno == EINPROGRESS)) {
+		bench_die("connect");
 	}
 	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
 	freeaddrinfo(ai);
@@ -112,9 +117,6 @@ serve_one(void *arg)
 				if (write_all(fd, buffer, (size_t)n) != 0)
 					break;
 			break;
-		case 'c':
-			(void)write_all(fd, &workload, 1);
-			break;
 		}
 	}
 	close(fd);
@@ -124,7 +126,7 @@ serve_one(void *arg)
 static void __attribute__((noreturn))
 serve(const char *host, const char *port)
 {
-	int listener = open_socket(host, port, true);
+	int listener = bench_socket(host, port, true, false);
 
 	for (;;) {
 		int one = 1, fd = accept4(listener, NULL, NULL, SOCK_CLOEXEC);
@@ -144,35 +146,43 @@ serve(const char *host, const char *port)
 static void
 bulk(const char *host, const char *port, double seconds)
 {
-	int fd = open_socket(host, port, false);
+	static double series[SERIES_MAX];
+	int fd = bench_socket(host, port, false, false);
 	uint8_t buffer[BLOCK];
 	uint64_t total = 0, half = 0;
-	double start = now_s(), at = start, half_at = start;
+	double start = bench_now(), at = start, half_at = start;
+	size_t slices;
 
 	if (write_all(fd, "b", 1) != 0)
-		die("send");
+		bench_die("send");
 	while (at < start + seconds) {
 		struct pollfd p = {.fd = fd, .events = POLLIN};
+		size_t slice = (size_t)((at - start) / SLICE_S);
 		ssize_t n;
 
 		if (poll(&p, 1, (int)((start + seconds - at) * 1e3) + 1) > 0) {
 			n = recv(fd, buffer, sizeof(buffer), 0);
 			if (n <= 0)
-				die("recv");
+				bench_die("recv");
 			if (memcmp(buffer, pattern + total % BLOCK, (size_t)n) != 0) {
 				fprintf(stderr, "bench_tcp: wrong data behind byte %" PRIu64 "\n", total);
 				exit(1);
 			}
 			total += (uint64_t)n;
+			series[slice < SERIES_MAX ? slice : SERIES_MAX - 1] += (double)n * 8e-6 / SLICE_S;
 		}
-		at = now_s();
+		at = bench_now();
 		if (at < start + seconds / 2) {
 			half = total;
 			half_at = at;
 		}
 	}
-	printf("{\"bytes\": %" PRIu64 ", \"seconds\": %.4f, \"mbit\": %.4f, \"tail_mbit\": %.4f}\n", total, at - start,
+	printf("{\"bytes\": %" PRIu64 ", \"seconds\": %.4f, \"mbit\": %.4f, \"tail_mbit\": %.4f, \"series\": [", total, at - start,
 		(double)total * 8e-6 / (at - start), (double)(total - half) * 8e-6 / (at - half_at));
+	slices = (size_t)(seconds / SLICE_S);
+	for (size_t i = 0; i < slices && i < SERIES_MAX; i++)
+		printf("%s%.3f", i > 0 ? ", " : "", series[i]);
+	printf("]}\n");
 }
 
 static int
@@ -183,19 +193,22 @@ compare_doubles(const void *a, const void *b)
 	return (x > y) - (x < y);
 }
 
-static void
-print_latencies(double *samples, size_t count, size_t asked, uint64_t bytes)
+void
+bench_print_latencies(double *samples, size_t count, size_t asked)
 {
 	static const double quantiles[] = {0.5, 0.9, 0.99, 0.999};
 	static const char *const names[] = {"p50", "p90", "p99", "p999"};
 
 	qsort(samples, count, sizeof(*samples), compare_doubles);
-	printf("{\"count\": %zu, \"asked\": %zu, \"bytes\": %" PRIu64, count, asked, bytes);
+	printf("{\"count\": %zu, \"asked\": %zu", count, asked);
 	for (size_t i = 0; i < sizeof(quantiles) / sizeof(quantiles[0]) && count > 0; i++)
 		printf(", \"%s_ms\": %.4f", names[i], samples[(size_t)(quantiles[i] * (double)(count - 1) + 0.5)] * 1e3);
 	if (count > 0)
 		printf(", \"max_ms\": %.4f", samples[count - 1] * 1e3);
-	printf("}\n");
+	printf(", \"cdf\": [");
+	for (size_t i = 0; i < CDF_POINTS && count > 0; i++)
+		printf("%s%.4f", i > 0 ? ", " : "", samples[i * (count - 1) / (CDF_POINTS - 1)] * 1e3);
+	printf("]");
 }
 
 /* Open loop: a message each `interval`, whether or not the last one is back; latency counts from when it was due. */
@@ -203,7 +216,7 @@ static void
 request_response(const char *host, const char *port, size_t count, double interval, size_t size)
 {
 	static double samples[SAMPLES_MAX];
-	int fd = open_socket(host, port, false);
+	int fd = bench_socket(host, port, false, false);
 	uint8_t buffer[BLOCK];
 	size_t sent = 0, received = 0;
 	uint64_t received_bytes = 0;
@@ -211,19 +224,19 @@ request_response(const char *host, const char *port, size_t count, double interv
 
 	if (count > SAMPLES_MAX || size > BLOCK || size == 0) {
 		errno = EINVAL;
-		die("arguments");
+		bench_die("arguments");
 	}
 	if (write_all(fd, "e", 1) != 0)
-		die("send");
-	start = now_s();
+		bench_die("send");
+	start = bench_now();
 	while (received < count) {
 		struct pollfd p = {.fd = fd, .events = POLLIN};
-		double now = now_s(), due = start + (double)sent * interval;
+		double now = bench_now(), due = start + (double)sent * interval;
 		struct timespec wait = {1, 0};
 
 		if (sent < count && now >= due) {
 			if (write_all(fd, pattern + sent * size % BLOCK, size) != 0)
-				die("send");
+				bench_die("send");
 			sent++;
 			continue;
 		}
@@ -237,53 +250,91 @@ request_response(const char *host, const char *port, size_t count, double interv
 			ssize_t n = recv(fd, buffer, sizeof(buffer), 0);
 
 			if (n <= 0)
-				die("recv");
+				bench_die("recv");
 			received_bytes += (uint64_t)n;
-			now = now_s();
+			now = bench_now();
 			for (; received < count && (received + 1) * size <= received_bytes; received++)
 				samples[received] = now - (start + (double)received * interval);
 		}
 	}
-	print_latencies(samples, received, count, 2 * received_bytes);
+	bench_print_latencies(samples, received, count);
+	printf("}\n");
 }
 
-/* One connection after the other: from socket() to the server's first byte. */
+/* Closed loop: the next message when the last one is back. */
 static void
-connections(const char *host, const char *port, size_t count)
+ping_pong(const char *host, const char *port, double seconds, size_t size)
 {
 	static double samples[SAMPLES_MAX];
+	int fd = bench_socket(host, port, false, false);
+	uint8_t buffer[BLOCK];
+	double start = bench_now();
+	size_t n = 0;
 
-	for (size_t i = 0; i < count && i < SAMPLES_MAX; i++) {
-		double start = now_s();
-		int fd = open_socket(host, port, false);
-		uint8_t byte;
+	if (size > BLOCK || write_all(fd, "e", 1) != 0)
+		bench_die("send");
+	while (n < SAMPLES_MAX && bench_now() < start + seconds) {
+		double at = bench_now();
 
-		samples[i] = now_s() - start;
-		if (write_all(fd, "c", 1) != 0 || recv(fd, &byte, 1, 0) != 1)
-			die("exchange");
-		close(fd);
+		if (write_all(fd, pattern, size) != 0 || recv(fd, buffer, size, MSG_WAITALL) != (ssize_t)size)
+			bench_die("exchange");
+		samples[n++] = bench_now() - at;
 	}
-	print_latencies(samples, count, count, 2 * count);
+	bench_print_latencies(samples, n, n);
+	printf("}\n");
 }
+
+static const struct {
+	const char *name;
+	int argc;
+	const char *arguments;
+} workloads[] = {
+	{"serve", 4, "ADDRESS PORT"},
+	{"sink", 4, "ADDRESS PORT"},
+	{"bulk", 5, "ADDRESS PORT SECONDS"},
+	{"rr", 7, "ADDRESS PORT MESSAGES INTERVAL_MS BYTES"},
+	{"pingpong", 6, "ADDRESS PORT SECONDS BYTES"},
+	{"setup", 6, "ADDRESS PORT COUNT PARALLEL"},
+	{"many", 7, "ADDRESS PORT COUNT SECONDS BYTES"},
+	{"relay", 4, "SECONDS BYTES"},
+};
 
 int
 main(int argc, char **argv)
 {
+	size_t i, n = sizeof(workloads) / sizeof(workloads[0]);
+
 	signal(SIGPIPE, SIG_IGN);
 	fill_pattern();
-	if (argc == 4 && strcmp(argv[1], "serve") == 0)
+	for (i = 0; i < n; i++)
+		if (argc > 1 && strcmp(argv[1], workloads[i].name) == 0 && argc == workloads[i].argc)
+			break;
+	switch (i) {
+	case 0:
 		serve(argv[2], argv[3]);
-	else if (argc == 5 && strcmp(argv[1], "bulk") == 0)
+	case 1:
+		bench_sink(argv[2], argv[3]);
+	case 2:
 		bulk(argv[2], argv[3], atof(argv[4]));
-	else if (argc == 7 && strcmp(argv[1], "rr") == 0)
+		break;
+	case 3:
 		request_response(argv[2], argv[3], (size_t)atol(argv[4]), atof(argv[5]) / 1e3, (size_t)atol(argv[6]));
-	else if (argc == 5 && strcmp(argv[1], "connect") == 0)
-		connections(argv[2], argv[3], (size_t)atol(argv[4]));
-	else {
-		fprintf(stderr, "usage: bench_tcp serve ADDRESS PORT\n"
-			"       bench_tcp bulk ADDRESS PORT SECONDS\n"
-			"       bench_tcp rr ADDRESS PORT MESSAGES INTERVAL_MS BYTES\n"
-			"       bench_tcp connect ADDRESS PORT COUNT\n");
+		break;
+	case 4:
+		ping_pong(argv[2], argv[3], atof(argv[4]), (size_t)atol(argv[5]));
+		break;
+	case 5:
+		bench_setup(argv[2], argv[3], (size_t)atol(argv[4]), (size_t)atol(argv[5]));
+		break;
+	case 6:
+		bench_many(argv[2], argv[3], (size_t)atol(argv[4]), atof(argv[5]), (size_t)atol(argv[6]));
+		break;
+	case 7:
+		bench_relay(atof(argv[2]), (size_t)atol(argv[3]));
+		break;
+	default:
+		for (i = 0; i < n; i++)
+			fprintf(stderr, "%s bench_tcp %s %s\n", i == 0 ? "usage:" : "      ", workloads[i].name, workloads[i].arguments);
 		return 2;
 	}
 	return 0;
