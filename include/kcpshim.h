@@ -17,7 +17,7 @@
 
 #define KCP_NODELAY 1  /* struct kcpshim_nodelay */
 #define KCP_WNDSIZE 2  /* struct kcpshim_wndsize */
-#define KCP_MTU     3  /* int: UDP payload bytes of one datagram, 100 to 65000 */
+#define KCP_MTU     3  /* int: UDP payload bytes of one datagram, 100 to 65000; set: at most, get: now */
 #define KCP_STREAM  4  /* int: 0 keeps each write a message of its own (wire=plain only), 1 does not */
 #define KCP_CC      5  /* text, as TCP_CONGESTION: "auto", "kcp" or "none" */
 

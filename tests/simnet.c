@@ -147,6 +147,10 @@ simnet_send(struct simnet *net, int to, const struct path *path, const uint8_t *
 	uint64_t at = now + l->delay + (l->jitter > 0 ? simnet_below(&net->rng, l->jitter) : 0);
 
 	net->sent++;
+	if (l->mtu != 0 && now >= l->mtu_at && len > l->mtu && !net->fragment) {
+		net->too_big++;
+		return;
+	}
 	if (lose(net, to, now)) {
 		net->lost++;
 		return;

@@ -8,7 +8,7 @@
 
 #include "core/netaddr.h"
 
-#define SIMNET_DATAGRAM_MAX 2048u
+#define SIMNET_DATAGRAM_MAX 9216u
 
 /* Chances are in 1/1000 of all datagrams. Times in us. */
 struct simnet_link {
@@ -18,6 +18,8 @@ struct simnet_link {
 	uint32_t dup, dup_late;          /* a copy a little later / up to five seconds later */
 	uint32_t corrupt;                /* some bits flipped, or the end cut off */
 	uint64_t blackout_at, blackout;  /* nothing passes in [at, at + blackout) */
+	uint32_t mtu;                    /* larger datagrams vanish, unless they may be fragmented; 0: none */
+	uint64_t mtu_at;                 /* from then on */
 };
 
 struct simnet_rng {
@@ -34,13 +36,14 @@ struct simnet_datagram {
 };
 
 struct simnet {
+	bool fragment;                   /* of the datagrams sent from now on: routers may cut them */
 	struct simnet_link link;
 	struct simnet_rng rng;
 	struct simnet_datagram **heap;   /* earliest first */
 	size_t n, cap;
 	uint64_t order;
 	uint64_t burst_until[2];         /* 0: no burst */
-	uint64_t sent, lost;
+	uint64_t sent, lost, too_big;
 };
 
 uint64_t simnet_random(struct simnet_rng *);

@@ -466,17 +466,22 @@ END_TEST
 START_TEST(mtu_is_kept)
 {
 	struct path p = sesspair_path(0, 1);
+	struct session_info info;
 	int i, n;
 
 	memset(text, 'm', sizeof(text) - 1);
-	endpoint_path_mtu(sp.ep[0], &p, 900, sp.now);
+	endpoint_too_big(sp.ep[0], &p, 1200, 900, sp.now);
 	n = sp.nlog;
 	sesspair_write(&sp, client, text);
 	sesspair_settle(&sp);
 	for (i = n; i < sp.nlog; i++)
 		ck_assert_uint_le(sp.log[i].len, 900);
 	ck_assert_uint_eq(sesspair_read(&sp, server, text, sizeof(text)), sizeof(text) - 1);
+	/* What anyone could have said does not change it. */
 	endpoint_path_mtu(sp.ep[0], &p, 10, sp.now);
+	endpoint_path_mtu(sp.ep[0], &p, 600, sp.now);
+	session_get_info(client, &info);
+	ck_assert_uint_eq(info.mtu, 900);
 	ck_assert_int_eq(session_set_mtu(client, 99, sp.now), KCPSHIM_E_RANGE);
 	ck_assert_int_eq(session_set_mtu(client, 65001, sp.now), KCPSHIM_E_RANGE);
 	ck_assert_int_eq(session_set_mtu(client, 300, sp.now), 0);

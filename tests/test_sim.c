@@ -128,6 +128,10 @@ pick_link(struct sim *sim, struct simnet_link *l)
 		l->blackout_at = simnet_below(&sim->rng, 2000000);
 		l->blackout = simnet_below(&sim->rng, 15000000);
 	}
+	if (simnet_chance(&sim->rng, 250)) {
+		l->mtu = (uint32_t)PICK(sim, 548, 600, 1200, 1300);
+		l->mtu_at = simnet_below(&sim->rng, 1000000);
+	}
 }
 
 static void
@@ -174,6 +178,7 @@ sim_start(struct sim *sim, uint64_t seed)
 	sim->now = 1000000;
 	pick_link(sim, &link);
 	link.blackout_at += sim->now;
+	link.mtu_at += sim->now;
 	sim->pairs = 1 + (int)simnet_below(&sim->rng, PAIRS_MAX);
 	sim->lazy = (uint32_t)PICK(sim, 0, 20, 200);
 	sim->plain = simnet_chance(&sim->rng, 250);
@@ -197,8 +202,9 @@ sim_start(struct sim *sim, uint64_t seed)
 			pick_app(sim, &sim->app[i][side], rude);
 	}
 	ck_assert_int_gt(endpoint_listen(sim->ep[1], 1, &sim->cfg[1]), 0);
-	say(sim, "%d %s connections, delay %llu us jitter %llu loss %u/1000 dup %u corrupt %u", sim->pairs, sim->plain ? "plain" : sim->sealed ? "sealed" : "unsealed",
-	    (unsigned long long)link.delay, (unsigned long long)link.jitter, link.loss, link.dup, link.corrupt);
+	say(sim, "%d %s connections, delay %llu us jitter %llu loss %u/1000 dup %u corrupt %u mtu %u at %llu", sim->pairs, sim->plain ? "plain" : sim->sealed ? "sealed" : "unsealed",
+	    (unsigned long long)link.delay, (unsigned long long)link.jitter, link.loss, link.dup, link.corrupt,
+	    link.mtu, (unsigned long long)link.mtu_at);
 	for (i = 0; i < sim->pairs; i++) {
 		struct path p = { .sock = (uint32_t)i + 1, .local = address(i), .remote = address(-1) };
 		struct app *a = &sim->app[i][0];
@@ -429,6 +435,7 @@ send_all(struct sim *sim, int side)
 		q.sock = side == 0 ? 1 : p.remote.port - 2000u + 1;
 		q.local = p.remote;
 		q.remote = side == 0 ? address((int)p.sock - 1) : address(-1);
+		sim->net.fragment = endpoint_fragment(sim->ep[side]);
 		say(sim, "side %d sends %zu bytes", side, len);
 		simnet_send(&sim->net, !side, &q, buf, len, sim->now);
 	}

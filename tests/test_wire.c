@@ -58,7 +58,7 @@ static const struct {
 	{ "no prefix", { 1, 2, 3 }, 3, 0, KCPSHIM_E_SHORT },
 	{ "nothing", { 1, 2, 3, 4 }, 4, 0, 0 },
 	{ "padding hides the rest", { 0, 0, 0, 0, 4, 0, 0xff, 0xff }, 8, 1, 0 },
-	{ "unknown type", { 0, 0, 0, 0, 4, 0x0b, 4 }, 7, 1, KCPSHIM_E_FORMAT },
+	{ "unknown type", { 0, 0, 0, 0, 4, 0x0d, 4 }, 7, 1, KCPSHIM_E_FORMAT },
 	{ "unknown type 0xff", { 0, 0, 0, 0, 0xff }, 5, 0, KCPSHIM_E_FORMAT },
 	{ "data header cut", { 0, 0, 0, 0, 1, 0, 0, 0, 0, 0 }, 10, 0, KCPSHIM_E_SHORT },
 	{ "data payload cut", { 0, 0, 0, 0, 1, 0, 0, 0, 0, 2, 0, 9 }, 12, 0, KCPSHIM_E_SHORT },
@@ -67,6 +67,11 @@ static const struct {
 	{ "ack ranges cut", { 0, 0, 0, 0, 3, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 1 }, 23, 0, KCPSHIM_E_SHORT },
 	{ "ack range empty", { 0, 0, 0, 0, 3, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 1, 0, 0, 0 }, 24, 0, KCPSHIM_E_FORMAT },
 	{ "ack with 33 ranges", { 0, 0, 0, 0, 3, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 33 }, 40, 0, KCPSHIM_E_FORMAT },
+	{ "part", { 0, 0, 0, 0, 11, 1, 0, 0, 0, 2, 0, 4, 0, 2, 0, 'c', 'd' }, 17, 1, 0 },
+	{ "part cut", { 0, 0, 0, 0, 11, 1, 0, 0, 0, 2, 0, 4, 0, 2, 0, 'c' }, 16, 0, KCPSHIM_E_SHORT },
+	{ "part header cut", { 0, 0, 0, 0, 11, 1, 0, 0, 0, 2, 0, 4, 0, 2 }, 14, 0, KCPSHIM_E_SHORT },
+	{ "part empty", { 0, 0, 0, 0, 11, 1, 0, 0, 0, 2, 0, 4, 0, 0, 0 }, 15, 0, KCPSHIM_E_FORMAT },
+	{ "part beyond its segment", { 0, 0, 0, 0, 12, 1, 0, 0, 0, 3, 0, 4, 0, 2, 0, 'c', 'd' }, 17, 0, KCPSHIM_E_FORMAT },
 	{ "rst, wask", { 0, 0, 0, 0, 8, 1, 0, 4 }, 8, 2, 0 },
 	{ "ping cut", { 0, 0, 0, 0, 6, 1, 2, 3, 4, 5, 6, 7 }, 12, 0, KCPSHIM_E_SHORT },
 };
@@ -104,6 +109,10 @@ random_frame(uint64_t *rng, const uint8_t *payload)
 		f.len = simlink_random(rng) % 300;
 		f.data = payload;
 		f.fin = simlink_random(rng) % 2;
+		if (f.len > 0 && simlink_random(rng) % 4 == 0) {
+			f.offset = simlink_random(rng) % 60000;
+			f.total = f.offset + f.len + simlink_random(rng) % 1000;
+		}
 		break;
 	case WIRE_ACK:
 		f.ts = (uint32_t)simlink_random(rng);
@@ -142,6 +151,8 @@ same_frame(const struct wire_frame *a, const struct wire_frame *b)
 	ck_assert_uint_eq(a->ts_delay_us, b->ts_delay_us);
 	ck_assert_int_eq(a->fin, b->fin);
 	ck_assert_uint_eq(a->len, b->len);
+	ck_assert_uint_eq(a->offset, b->offset);
+	ck_assert_uint_eq(a->total, b->total);
 	if (a->len > 0)
 		ck_assert_mem_eq(a->data, b->data, a->len);
 	ck_assert_uint_eq(a->nranges, b->nranges);

@@ -189,6 +189,7 @@ endpoint_reap(struct endpoint *ep)
 		if (s->kcp != NULL)
 			kcp_free(s->kcp);
 		session_roam_free(s);
+		session_pmtu_free(s);
 		session_seal_free(s);
 		mem_free(ep->mem, s, sizeof(*s));
 	}
@@ -495,6 +496,7 @@ endpoint_output(struct endpoint *ep, struct path *path, uint8_t *buf, size_t cap
 	struct timer *t;
 	size_t len = output_post(ep, path, buf);
 
+	ep->fragment = false;
 	while ((t = timer_expire(&ep->wheel, now)) != NULL)
 		endpoint_mark_due(session_of(t, timer));
 	while (len == 0 && (s = TAILQ_FIRST(&ep->due)) != NULL) {
@@ -508,6 +510,12 @@ endpoint_output(struct endpoint *ep, struct path *path, uint8_t *buf, size_t cap
 	}
 	endpoint_reap(ep);
 	return len;
+}
+
+bool
+endpoint_fragment(const struct endpoint *ep)
+{
+	return ep->fragment;
 }
 
 uint64_t

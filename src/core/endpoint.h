@@ -54,11 +54,18 @@ int endpoint_input(struct endpoint *, const struct path *, uint8_t *data, size_t
 /* The kernel reported an ICMP error for a datagram sent over `path` (KCPSHIM_E_REFUSED, _HOSTUNREACH, _NETUNREACH).
  * Hard only while connecting; later it makes the session probe its peer first, since ICMP can be forged. */
 void endpoint_icmp(struct endpoint *, const struct path *, int error, uint64_t now);
-/* The path's MTU became smaller: UDP payload bytes. */
+/* ICMP says that datagrams of no more than `payload` bytes pass there. An occasion to look, since that can be forged. */
 void endpoint_path_mtu(struct endpoint *, const struct path *, size_t payload, uint64_t now);
+/* The kernel refused to send a datagram of `size` bytes over `path`, because the device takes no more than `fits`; 0: unknown. */
+void endpoint_too_big(struct endpoint *, const struct path *, size_t size, size_t fits, uint64_t now);
 
-/* Writes the next datagram that is due into buf[0..cap) (cap >= 1500) and its path; returns its length, 0 when none is due. */
+/* No datagram is larger, whatever is configured. */
+#define ENDPOINT_DATAGRAM_MAX 9216u
+
+/* Writes the next datagram that is due into buf[0..cap) (cap: the largest configured mtu, 1500 at least) and its path; returns its length, 0 when none is due. */
 size_t endpoint_output(struct endpoint *, struct path *, uint8_t *buf, size_t cap, uint64_t now);
+/* Whether IP may cut the datagram that endpoint_output() wrote last into fragments (no DF). */
+bool endpoint_fragment(const struct endpoint *);
 /* Earliest time at which endpoint_output may have something; KCP_NEVER: only input can cause output. */
 uint64_t endpoint_deadline(const struct endpoint *);
 /* Next session with events to take, or NULL. Newly accepted ones appear with SESSION_EV_OPENED. */

@@ -133,5 +133,15 @@ endpoint_path_mtu(struct endpoint *ep, const struct path *path, size_t payload, 
 
 	for (n = hash_first(&ep->by_path, endpoint_path_hash(ep, path, 0)); n != NULL; n = hash_next(n))
 		if (endpoint_same_peer(session_of(n, by_path), path))
-			session_limit_mtu(session_of(n, by_path), payload, now);
+			session_pmtu_hint(session_of(n, by_path), payload, now);
+}
+
+void
+endpoint_too_big(struct endpoint *ep, const struct path *path, size_t size, size_t fits, uint64_t now)
+{
+	struct hash_node *n;
+
+	for (n = hash_first(&ep->by_path, endpoint_path_hash(ep, path, 0)); n != NULL; n = hash_next(n))
+		if (endpoint_same_peer(session_of(n, by_path), path))
+			session_pmtu_refused(session_of(n, by_path), size, fits, now);
 }

@@ -116,7 +116,7 @@ kcp_set_mtu(struct kcp *k, uint32_t mtu, uint64_t now)
 		return KCPSHIM_E_RANGE;
 	k->cfg.mtu = mtu;
 	k->mss = mss_of(k, mtu);
-	kcp_send_resplit(k);
+	kcp_send_recut(k);
 	apply_windows(k);
 	return 0;
 }
@@ -176,6 +176,34 @@ uint64_t
 kcp_srtt(const struct kcp *k)
 {
 	return k->rtt.srtt;
+}
+
+bool
+kcp_send_stuck(const struct kcp *k)
+{
+	const struct snd_seg *s;
+
+	if (k->backoff >= KCP_STUCK_TIMEOUTS)
+		return true;
+	if (k->snd_una == k->snd_nxt)
+		return false;
+	s = snd_at(k, k->snd_una);
+	return s->state != SEG_ACKED && s->xmit > KCP_STUCK_TRANSMISSIONS;
+}
+
+void
+kcp_path_changed(struct kcp *k, uint64_t now)
+{
+	rtt_init(&k->rtt, k->rtt.rto_min);
+	cc_init(&k->cc, k->cfg.cc, k->cfg.mtu + KCP_UDP_OVERHEAD, k->cfg.rate);
+	apply_windows(k);
+	kcp_pace_set(k);
+	k->pace_at_ns = now * 1000;
+	k->pace_wake = 0;
+	k->backoff = 0;
+	k->lateness = k->lateness_at = 0;
+	k->overtaken = false;
+	k->lossy = k->judged = 0;
 }
 
 void

@@ -95,6 +95,9 @@ void kcp_stamp(const struct kcp *, struct wire_writer *, uint64_t now);
  * A time <= now means "due now". */
 uint64_t kcp_deadline(const struct kcp *);
 
+/* The peer is reached over another path from now on: what was learned of the one before is forgotten (RFC 9000 9.4). */
+void kcp_path_changed(struct kcp *, uint64_t now);
+
 /* --- run-time setters: effect at once, nothing lost --- */
 int kcp_set_mtu(struct kcp *, uint32_t mtu, uint64_t now);
 int kcp_set_wndsize(struct kcp *, uint32_t snd_wnd, uint32_t rcv_wnd, uint64_t now);
@@ -128,6 +131,8 @@ struct kcp_info {
 /* Smoothed round trip, us; 0: none measured. */
 uint64_t kcp_srtt(const struct kcp *);
 void kcp_get_info(const struct kcp *, struct kcp_info *);
+/* Something was sent again and again without an answer: the path is gone, or it loses what is as large. */
+bool kcp_send_stuck(const struct kcp *);
 /* True when nothing written is unacknowledged (data and fin). */
 bool kcp_send_drained(const struct kcp *);
 

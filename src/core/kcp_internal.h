@@ -21,6 +21,8 @@
 #define KCP_UDP_OVERHEAD 28u            /* IPv4 and UDP headers, counted in rates */
 #define KCP_THIN_SEGMENTS 8u            /* flows with no more in flight use a timer per segment */
 #define KCP_THIN_SLACK_US 5000u
+#define KCP_STUCK_TIMEOUTS 2u           /* in a row */
+#define KCP_STUCK_TRANSMISSIONS 4u      /* of the oldest segment */
 #define KCP_PROBE_MAX_US 10000000u      /* longest pause between window probes */
 #define KCP_WINS_REPEATS 3u
 #define KCP_RTO_MIN_US 100000u          /* IKCP_RTO_MIN */
@@ -48,7 +50,7 @@ struct snd_seg {
 	uint8_t flags;
 	uint8_t copies;           /* times carried again without having been found lost */
 	bool app_limited;
-	uint16_t pad;
+	uint16_t part;            /* bytes that left of it in the present transmission, when it goes in parts */
 };
 
 /* Segments chained through snd_seg.prev and .next by sn. head and tail are valid while count > 0. */
@@ -61,7 +63,7 @@ struct rcv_slot {
 	uint8_t *data;            /* `len` bytes; NULL when empty */
 	uint16_t len;
 	bool present;
-	uint32_t other_end;       /* first slot of an island: its last sn; last slot: its first */
+	uint32_t other_end;       /* first slot of an island: its last sn; last slot: its first; not present: bytes there so far */
 	uint32_t prev, next;      /* first slot: first sn of the neighbouring islands */
 };
 
@@ -156,6 +158,7 @@ struct kcp {
 	struct wire_range *runs;  /* KCP_RUNS beyond rcv_nxt, as they came, the last one at runs_at; NULL: few islands until now */
 	uint32_t runs_at;
 	bool fin_seen, fin_received;
+	uint16_t partial;         /* segments of which only the beginning is there */
 	uint32_t rcv_fin;         /* sn of the last segment */
 	uint32_t adv_edge;        /* una + wnd as last told */
 
@@ -200,11 +203,17 @@ void kcp_list_remove(struct kcp *, struct seg_list *, uint32_t sn);
 void kcp_send_dispose(struct kcp *);
 /* Gives the ring and reserved buffers back when nothing is queued. */
 void kcp_send_shrink(struct kcp *);
-void kcp_send_resplit(struct kcp *);
+/* Makes room in the ring for `need` segments from snd_una on. */
+bool kcp_send_grow(struct kcp *, uint32_t need);
+void kcp_send_unreserve(struct kcp *);
 /* Marks the last segment as the end of the stream, or makes an empty one, once kcp_send_fin() was called. */
 void kcp_send_place_fin(struct kcp *);
 /* First sn of [sn, end) that is not acknowledged, or end. */
 uint32_t kcp_next_unacked(struct kcp *, uint32_t sn, uint32_t end);
+
+/* kcp_cut.c */
+/* Bytes that were never sent are cut anew after the mtu changed. */
+void kcp_send_recut(struct kcp *);
 
 /* kcp_recv.c */
 int kcp_recv_data(struct kcp *, const struct wire_frame *, uint64_t now);

@@ -148,18 +148,56 @@ resent(struct kcp *k, uint32_t sn, uint64_t now)
 	count_sent(k, sn, now);
 }
 
-/* A segment cut for a larger mtu and already sent cannot be cut again; it may use all that the caller offers. */
+/* As much of a segment as fits, from where the last one ended. True: that was the end of it. */
+static bool
+put_part(struct kcp *k, struct wire_writer *w, uint32_t sn)
+{
+	struct snd_seg *s = snd_at(k, sn);
+	size_t room = w->cap > w->len + WIRE_SESSION_PART_HEADER ? w->cap - w->len - WIRE_SESSION_PART_HEADER : 0;
+	struct wire_frame f;
+
+	memset(&f, 0, offsetof(struct wire_frame, ranges));
+	f.type = WIRE_DATA;
+	f.sn = sn;
+	f.fin = (s->flags & SEG_FIN) != 0;
+	f.offset = s->part;
+	f.total = s->len;
+	f.data = s->data + f.offset;
+	f.len = f.total - f.offset < room ? f.total - f.offset : (uint32_t)room;
+	if (f.len == 0 || !wire_put(w, &f))
+		return false;
+	s->part = (uint16_t)(s->part + f.len);
+	if (s->part < s->len)
+		return false;
+	s->part = 0;
+	return true;
+}
+
+/* A segment cut for a larger mtu and already sent cannot be cut again: it goes in parts or, where the wire has none, in a datagram
+ * that may use all that the caller offers. */
+static bool
+put_large(struct kcp *k, struct wire_writer *w, size_t cap, uint32_t sn)
+{
+	size_t limit = w->cap;
+	bool fits;
+
+	if (!wire_writer_empty(w) || snd_at(k, sn)->len <= k->mss)
+		return false;
+	if (k->cfg.codec == WIRE_SESSION)
+		return put_part(k, w, sn);
+	w->cap = cap;
+	fits = kcp_put_seg(k, w, sn);
+	/* Nothing else may ride along. */
+	w->cap = fits ? w->len : limit;
+	return fits;
+}
+
 static bool
 put_lost(struct kcp *k, struct wire_writer *w, size_t cap, uint64_t now)
 {
 	uint32_t sn = k->lost.head;
-	bool fits = kcp_put_seg(k, w, sn);
 
-	if (!fits && wire_writer_empty(w) && snd_at(k, sn)->len > k->mss) {
-		w->cap = cap;
-		fits = kcp_put_seg(k, w, sn);
-	}
-	if (!fits) {
+	if (!kcp_put_seg(k, w, sn) && !put_large(k, w, cap, sn)) {
 		/* Not even alone: waits for a caller that offers more, without keeping it busy. */
 		if (wire_writer_empty(w)) {
 			k->credit = 0;
@@ -173,11 +211,11 @@ put_lost(struct kcp *k, struct wire_writer *w, size_t cap, uint64_t now)
 }
 
 static bool
-put_new(struct kcp *k, struct wire_writer *w, uint64_t now)
+put_new(struct kcp *k, struct wire_writer *w, size_t cap, uint64_t now)
 {
 	uint32_t sn = k->snd_nxt;
 
-	if (!kcp_put_seg(k, w, sn))
+	if (!kcp_put_seg(k, w, sn) && !put_large(k, w, cap, sn))
 		return false;
 	k->snd_nxt++;
 	k->unsent_bytes -= snd_at(k, sn)->len;
@@ -212,7 +250,7 @@ put_data(struct kcp *k, struct wire_writer *w, size_t cap, uint64_t now)
 		if (k->lost.count > 0)
 			put = put_lost(k, w, cap, now);
 		else if (kcp_may_send_new(k))
-			put = put_new(k, w, now);
+			put = put_new(k, w, cap, now);
 		else if (k->tlp_due)
 			put_tail(k, w, now);
 		else

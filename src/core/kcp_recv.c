@@ -52,7 +52,7 @@ slot_release(struct kcp *k, struct rcv_slot *s)
 static void
 shrink(struct kcp *k)
 {
-	if (k->rcv_size == 0 || k->rcv_read != k->rcv_nxt || k->islands > 0)
+	if (k->rcv_size == 0 || k->rcv_read != k->rcv_nxt || k->islands > 0 || k->partial > 0)
 		return;
 	mem_free(k->mem, k->rcv, k->rcv_size * sizeof(*k->rcv));
 	mem_free(k->mem, k->runs, KCP_RUNS * sizeof(*k->runs));
@@ -221,16 +221,58 @@ note_run(struct kcp *k, uint32_t sn)
 	k->runs[k->runs_at] = (struct wire_range){ sn, 1 };
 }
 
+/* A slot for `sn`, which is not there yet; 0 or why not. */
+static int
+slot_for(struct kcp *k, uint32_t sn)
+{
+	if (k->islands >= KCP_RANGES_MAX && !present(k, sn - 1) && !present(k, sn + 1) && sn != k->rcv_nxt)
+		return KCPSHIM_E_FULL;
+	return ring_grow(k, sn - k->rcv_read + 1) ? 0 : KCPSHIM_E_NOMEM;
+}
+
+/* 1: more of the segment has to come. */
+static int
+store_part(struct kcp *k, const struct wire_frame *f)
+{
+	int rc = slot_for(k, f->sn);
+	struct rcv_slot *s;
+
+	if (rc != 0)
+		return rc;
+	s = rcv_at(k, f->sn);
+	if (s->data == NULL) {
+		if (f->offset != 0)
+			return KCPSHIM_E_STATE;
+		s->data = mem_alloc_raw(k->mem, f->total);
+		if (s->data == NULL)
+			return KCPSHIM_E_NOMEM;
+		s->len = (uint16_t)f->total;
+		s->other_end = 0;
+		k->partial++;
+	}
+	if (f->total != s->len || f->offset > s->other_end)
+		return KCPSHIM_E_STATE;
+	memcpy(s->data + f->offset, f->data, f->len);
+	if (f->offset + f->len > s->other_end)
+		s->other_end = f->offset + f->len;
+	if (s->other_end < s->len)
+		return 1;
+	k->partial--;
+	s->present = true;
+	island_add(k, f->sn);
+	note_run(k, f->sn);
+	return 0;
+}
+
 static int
 store(struct kcp *k, const struct wire_frame *f)
 {
+	int rc = slot_for(k, f->sn);
 	struct rcv_slot *s;
 	uint8_t *data = NULL;
 
-	if (k->islands >= KCP_RANGES_MAX && !present(k, f->sn - 1) && !present(k, f->sn + 1) && f->sn != k->rcv_nxt)
-		return KCPSHIM_E_FULL;
-	if (!ring_grow(k, f->sn - k->rcv_read + 1))
-		return KCPSHIM_E_NOMEM;
+	if (rc != 0)
+		return rc;
 	if (f->len > 0) {
 		data = mem_alloc_raw(k->mem, f->len);
 		if (data == NULL)
@@ -238,6 +280,10 @@ store(struct kcp *k, const struct wire_frame *f)
 		memcpy(data, f->data, f->len);
 	}
 	s = rcv_at(k, f->sn);
+	if (s->data != NULL) {
+		slot_release(k, s);
+		k->partial--;
+	}
 	s->data = data;
 	s->len = (uint16_t)f->len;
 	s->present = true;
@@ -264,9 +310,9 @@ kcp_recv_data(struct kcp *k, const struct wire_frame *f, uint64_t now)
 		return KCPSHIM_E_STATE;
 	if (f->fin && k->islands > 0 && seq_after(rcv_at(k, k->last_island)->other_end, f->sn))
 		return KCPSHIM_E_STATE;
-	rc = store(k, f);
+	rc = f->total != 0 ? store_part(k, f) : store(k, f);
 	if (rc != 0)
-		return rc;
+		return rc < 0 ? rc : 0;
 	if (f->fin) {
 		k->fin_seen = true;
 		k->rcv_fin = f->sn;

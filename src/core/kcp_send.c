@@ -49,8 +49,8 @@ kcp_next_unacked(struct kcp *k, uint32_t sn, uint32_t end)
 	return seq_before(sn, end) ? sn : end;
 }
 
-static bool
-ring_grow(struct kcp *k, uint32_t need)
+bool
+kcp_send_grow(struct kcp *k, uint32_t need)
 {
 	uint32_t size = k->snd_size != 0 ? k->snd_size : KCP_RING_MIN;
 	struct snd_seg *ring;
@@ -75,7 +75,7 @@ seg_new(struct kcp *k, uint32_t sn, uint32_t cap)
 {
 	struct snd_seg *s;
 
-	if (!ring_grow(k, sn - k->snd_una + 1))
+	if (!kcp_send_grow(k, sn - k->snd_una + 1))
 		return false;
 	s = snd_at(k, sn);
 	memset(s, 0, sizeof(*s));
@@ -96,8 +96,8 @@ seg_release(struct kcp *k, struct snd_seg *s)
 	s->data = NULL;
 }
 
-static void
-unreserve(struct kcp *k)
+void
+kcp_send_unreserve(struct kcp *k)
 {
 	while (k->rsv_end != k->snd_end)
 		seg_release(k, snd_at(k, --k->rsv_end));
@@ -164,7 +164,7 @@ kcp_send_reserve(struct kcp *k, struct iovec *iov, int n, size_t max)
 	size_t room = kcp_send_room(k), take;
 	int filled = 0;
 
-	unreserve(k);
+	kcp_send_unreserve(k);
 	if (room > max)
 		room = max;
 	if (!k->cfg.stream && room > (size_t)message_fragments(k) * k->mss)
@@ -221,7 +221,7 @@ kcp_send_commit(struct kcp *k, size_t len, uint64_t now)
 	k->snd_bytes += len;
 	k->unsent_bytes += len;
 	k->stat.bytes_sent += len;
-	unreserve(k);
+	kcp_send_unreserve(k);
 }
 
 void
@@ -244,7 +244,7 @@ kcp_send_fin(struct kcp *k, uint64_t now)
 {
 	if (k->fin_queued || k->cfg.codec != WIRE_SESSION)
 		return KCPSHIM_E_STATE;
-	unreserve(k);
+	kcp_send_unreserve(k);
 	if (k->snd_end == k->snd_una)
 		k->stat.last_progress = now;
 	k->fin_queued = true;
@@ -257,7 +257,7 @@ kcp_send_empty(struct kcp *k, uint64_t now)
 {
 	if (k->fin_queued)
 		return KCPSHIM_E_STATE;
-	unreserve(k);
+	kcp_send_unreserve(k);
 	if (!seg_new(k, k->snd_end, 0))
 		return KCPSHIM_E_NOMEM;
 	if (k->snd_end == k->snd_una)
@@ -273,115 +273,10 @@ kcp_set_cork(struct kcp *k, bool on, uint64_t now)
 	k->cork = on;
 }
 
-struct spare {
-	struct spare *next;
-};
-
-static void
-spares_free(struct kcp *k, struct spare *s)
-{
-	while (s != NULL) {
-		struct spare *next = s->next;
-
-		mem_free(k->mem, s, k->mss);
-		s = next;
-	}
-}
-
-static struct spare *
-spares_new(struct kcp *k, uint32_t n)
-{
-	struct spare *list = NULL;
-
-	while (n-- > 0) {
-		struct spare *s = mem_alloc_raw(k->mem, k->mss);
-
-		if (s == NULL) {
-			spares_free(k, list);
-			return NULL;
-		}
-		s->next = list;
-		list = s;
-	}
-	return list;
-}
-
-/* Moves the segment at `sn` so that its parts end before `to`; returns where they begin. */
-static uint32_t
-split_one(struct kcp *k, uint32_t sn, uint32_t to, struct spare **spares)
-{
-	struct snd_seg seg = *snd_at(k, sn);
-	uint32_t rest = seg.len;
-	uint8_t *from = seg.data;
-
-	while (rest > k->mss) {
-		uint32_t take = rest % k->mss != 0 ? rest % k->mss : k->mss;
-		struct snd_seg *part = snd_at(k, --to);
-
-		*part = seg;
-		part->data = (uint8_t *)*spares;
-		*spares = (*spares)->next;
-		part->cap = (uint16_t)k->mss;
-		part->len = (uint16_t)take;
-		memcpy(part->data, from + rest - take, take);
-		rest -= take;
-		seg.flags &= (uint8_t)~SEG_FIN;
-		seg.frg = 1;
-	}
-	seg.len = (uint16_t)rest;
-	*snd_at(k, --to) = seg;
-	return to;
-}
-
-static void
-renumber_fragments(struct kcp *k)
-{
-	unsigned frg = 0;
-
-	for (uint32_t sn = k->snd_end; sn != k->snd_nxt; ) {
-		struct snd_seg *s = snd_at(k, --sn);
-
-		frg = s->frg == 0 ? 0 : frg < UINT8_MAX ? frg + 1 : frg;
-		s->frg = (uint8_t)frg;
-	}
-}
-
-/* Bytes that were never sent are cut anew after the mtu became smaller: what an sn means is fixed by its first transmission. */
-void
-kcp_send_resplit(struct kcp *k)
-{
-	uint32_t count = k->snd_end - k->snd_nxt, parts = 0, to;
-	struct spare *spares;
-
-	unreserve(k);
-	for (uint32_t sn = k->snd_nxt; sn != k->snd_end; sn++) {
-		uint32_t len = snd_at(k, sn)->len;
-
-		parts += len > k->mss ? (len + k->mss - 1) / k->mss : 1;
-	}
-	if (parts == count || !ring_grow(k, k->snd_nxt - k->snd_una + parts))
-		return;
-	spares = spares_new(k, parts - count);
-	if (spares == NULL)
-		return;
-	/* From the back, so that a part never lands on a segment that is still to be read. */
-	to = k->snd_nxt + parts;
-	for (uint32_t sn = k->snd_end; sn != k->snd_nxt; )
-		to = split_one(k, --sn, to, &spares);
-	k->snd_end = k->rsv_end = k->snd_nxt + parts;
-	if (k->fin_placed)
-		k->fin_sn = k->snd_end - 1;
-	if (k->cfg.stream)
-		for (uint32_t sn = k->snd_nxt; sn != k->snd_end; sn++)
-			snd_at(k, sn)->frg = 0;
-	else
-		renumber_fragments(k);
-}
-
 void
 kcp_send_dispose(struct kcp *k)
 {
-	unreserve(k);
+	kcp_send_unreserve(k);
 	for (uint32_t sn = k->snd_una; sn != k->snd_end; sn++)
 		seg_release(k, snd_at(k, sn));
 	mem_free(k->mem, k->snd, k->snd_size * sizeof(*k->snd));

@@ -5,15 +5,13 @@
 #include "endpoint_impl.h"
 #include "error.h"
 
-#define SESSION_MTU_DEFAULT 1400u
-
 void
 session_config_default(struct session_config *cfg)
 {
 	memset(cfg, 0, sizeof(*cfg));
 	cfg->cc = KCP_CC_AUTO;
 	kcp_config_default(&cfg->kcp, WIRE_SESSION);
-	cfg->mtu = SESSION_MTU_DEFAULT;
+	cfg->mtu = SESSION_MTU_AUTO;
 	cfg->crypto = SESSION_CRYPTO_AUTO;
 	cfg->open_empty_push = true;
 	cfg->connect_timeout_us = SESSION_CONNECT_TIMEOUT_US;
@@ -237,6 +235,9 @@ session_deadline(const struct session *s)
 	for (i = 0; i < SESSION_CLOCK_COUNT; i++)
 		if (s->clocks[i] < at)
 			at = s->clocks[i];
+	t = session_pmtu_deadline(s);
+	if (t < at)
+		at = t;
 	if (session_streaming(s)) {
 		t = kcp_deadline(s->kcp);
 		if (t < at)
@@ -254,7 +255,9 @@ session_output(struct session *s, struct path *path, uint8_t *buf, size_t cap, u
 	if (s->dead)
 		return 0;
 	*path = s->path;
-	if (s->plain)
+	if ((len = session_pmtu_output(s, buf, cap, now)) > 0)
+		;
+	else if (s->plain)
 		len = session_output_plain(s, buf, cap, now);
 	else if (s->state == SESSION_CONNECTING || s->state == SESSION_ACCEPTING)
 		len = session_output_hello(s, buf, cap, now);
@@ -265,36 +268,6 @@ session_output(struct session *s, struct path *path, uint8_t *buf, size_t cap, u
 		s->wire_bytes_sent += len;
 	}
 	return len;
-}
-
-static void
-apply_mtu(struct session *s, uint32_t mtu, uint64_t now)
-{
-	s->mtu = mtu;
-	if (s->kcp == NULL)
-		return;
-	kcp_set_mtu(s->kcp, (uint32_t)session_seal_room(s, mtu), now);
-	endpoint_mark_due(s);
-}
-
-int
-session_set_mtu(struct session *s, uint32_t mtu, uint64_t now)
-{
-	if (mtu < SESSION_MTU_MIN || mtu > SESSION_MTU_MAX)
-		return KCPSHIM_E_RANGE;
-	if (s->opening != NULL)
-		s->opening->config.mtu = mtu;
-	apply_mtu(s, mtu, now);
-	return 0;
-}
-
-void
-session_limit_mtu(struct session *s, size_t payload, uint64_t now)
-{
-	if (payload < SESSION_PATH_MTU_MIN)
-		payload = SESSION_PATH_MTU_MIN;
-	if (payload < s->mtu)
-		apply_mtu(s, (uint32_t)payload, now);
 }
 
 void

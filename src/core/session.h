@@ -33,11 +33,13 @@ enum session_event {
 	SESSION_EV_CLOSED = 16,   /* state is LINGERING or CLOSED: no byte moves any more */
 };
 
+#define SESSION_MTU_AUTO 0u
+
 struct session_config {
 	bool plain;                  /* wire=plain */
 	enum kcp_cc cc;
 	struct kcp_config kcp;       /* codec, conv and mtu are set by the session */
-	uint32_t mtu;                /* UDP payload bytes of one datagram, before path MTU discovery */
+	uint32_t mtu;                /* UDP payload bytes of the largest datagram; SESSION_MTU_AUTO: as found to pass on this path */
 	uint8_t crypto;              /* enum session_crypto */
 	const struct session_keys *keys; /* borrowed, outlives the session; NULL: none */
 	bool no_reset;               /* listener: others share its port, so that nothing of an unknown session may be answered */
@@ -89,7 +91,7 @@ void session_cork(struct session *, bool on, uint64_t now);
 /* Changes keepalive and user timeout (see session_config). */
 void session_set_timeouts(struct session *, uint64_t user_timeout_us,
     uint64_t keep_idle_us, uint64_t keep_interval_us, uint32_t keep_count, uint64_t now);
-/* UDP payload bytes of one datagram from now on (KCP_MTU, max_transmission). KCPSHIM_E_RANGE: outside 100..65000. */
+/* Upper bound for the UDP payload bytes of one datagram from now on (KCP_MTU, max_transmission). KCPSHIM_E_RANGE: outside 100..65000. */
 int session_set_mtu(struct session *, uint32_t mtu, uint64_t now);
 /* The engine sends this session's datagrams through another socket from now on; its address stays the same. */
 void session_set_sock(struct session *, uint32_t sock);

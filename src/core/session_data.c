@@ -55,6 +55,7 @@ input_pong(struct session *s, const struct path *path, const struct wire_frame *
 		kcp_path_works(s->kcp);
 	if (s->phases != NULL && f->token == s->ping_token && s->ping_phase == s->phases->tx.phase)
 		phase_tx_confirm(&s->phases->tx);
+	session_pmtu_pong(s, f->token, now);
 }
 
 static void
@@ -69,7 +70,7 @@ input_challenge(struct session *s, const struct path *path, const struct wire_fr
 static void
 input_response(struct session *s, const struct path *path, const struct wire_frame *f, uint64_t now)
 {
-	session_roam_response(s, path, f->token);
+	session_roam_response(s, path, f->token, now);
 }
 
 static void (*const input_frame[])(struct session *, const struct path *, const struct wire_frame *, uint64_t) = {
@@ -230,11 +231,16 @@ session_output_data(struct session *s, struct path *path, uint8_t *buf, size_t c
 {
 	struct wire_writer w;
 	uint8_t *body;
-	size_t room;
+	size_t room, len;
 
 	if (!session_sealed(s))
 		return 0;
 	body = session_seal_begin(s, buf, cap, &room, now);
 	wire_writer_init(&w, WIRE_SESSION, 0, body, room);
-	return put_frames(s, path, &w, now) ? session_seal_finish(s, buf, w.len, now) : 0;
+	if (!put_frames(s, path, &w, now))
+		return 0;
+	len = session_seal_finish(s, buf, w.len, now);
+	if (s->kcp != NULL)
+		session_pmtu_sent(s, len, now);
+	return len;
 }

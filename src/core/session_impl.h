@@ -4,6 +4,8 @@
  * session_data: sealed datagrams in and out, frames.
  * session_seal: keys of a session.  session_roam: a client whose address changes.
  * session_reset: sessions that the server has forgotten.
+
+ * session_pmtu: the largest datagram that the path carries.
  * session_plain: opening and data of the plain wire.  session_live: keepalive, timeouts, ICMP.  session_end: closing, lingering, reset.
  * session: the calls of session.h.
  */
@@ -15,6 +17,7 @@
 #include "handshake.h"
 #include "hash.h"
 #include "phase.h"
+#include "pmtu.h"
 #include "replay.h"
 #include "reset_token.h"
 #include "seal.h"
@@ -30,7 +33,6 @@ struct listener;
 #define SESSION_DATAGRAM_MAX 65507u
 #define SESSION_MTU_MIN 100u               /* UDP payload bytes of one datagram */
 #define SESSION_MTU_MAX 65000u
-#define SESSION_PATH_MTU_MIN 548u          /* smaller path MTUs are not believed: 576 bytes pass everywhere (RFC 791) */
 #define SESSION_INIT_RETRY_US UINT64_C(250000)
 #define SESSION_INIT_RETRY_MAX_US UINT64_C(4000000)
 #define SESSION_CONNECT_TIMEOUT_US UINT64_C(127000000)
@@ -99,6 +101,12 @@ struct session_phases {
 	struct phase_rx rx;
 };
 
+/* What is being found out about the path. */
+struct session_pmtu {
+	struct pmtu search;
+	uint64_t token;                /* of a probe: this plus its size; 0: none was sent since the size changed */
+};
+
 /* The address that a client may have moved to. */
 struct session_roam {
 	struct path path;
@@ -115,7 +123,8 @@ struct session {
 	void *owner;
 	uint32_t cid, peer_cid;
 	uint32_t listener;
-	uint32_t mtu;
+	uint16_t mtu;                  /* bytes of a full datagram */
+	uint16_t mtu_max;              /* as configured, and allowed by the peer */
 	struct path path;
 	struct netaddr peer;
 
@@ -151,10 +160,11 @@ struct session {
 	uint64_t tx_pn;
 	struct replay replay;
 	struct reset_token reset;      /* client; id 0: the server gave none */
+	uint32_t ping_phase;           /* key phase in which ping_token was made */
 	size_t ready_seen;             /* readable bytes when the reader was last told */
 	uint64_t ping_token, pong_token, response_token;
 	uint64_t ping_at;              /* when ping_token was made */
-	uint32_t ping_phase;           /* and in which key phase */
+	struct session_pmtu *pmtu;     /* NULL: nothing was asked about the path */
 
 	uint64_t clocks[SESSION_CLOCK_COUNT];
 	uint64_t opened_at, received_at;       /* received_at: newest datagram that verified */
@@ -205,6 +215,9 @@ int session_accept_plain(struct endpoint *, struct listener *, struct session *o
     const uint8_t *plain, size_t len, size_t wire_len, uint64_t now);
 /* A datagram, opened, of this session's conv. */
 int session_input_plain(struct session *, const uint8_t *plain, size_t len, size_t wire_len, uint64_t now);
+/* As session_seal_begin(), session_seal_finish(). */
+uint8_t *session_plain_begin(const struct session *, uint8_t *buf, size_t cap, size_t *room);
+size_t session_plain_finish(struct session *, uint8_t *buf, size_t len);
 size_t session_output_plain(struct session *, uint8_t *buf, size_t cap, uint64_t now);
 /* A closed session goes on until everything is delivered. */
 void session_progress_plain(struct session *, uint64_t now);
@@ -240,7 +253,7 @@ void session_seal_rest(struct session *, uint64_t now);
 /* A datagram verified that came over `path`; `newest`: no later one came before. */
 void session_roam_seen(struct session *, const struct path *path, bool newest, uint64_t now);
 void session_roam_challenge(struct session *, uint64_t now);
-void session_roam_response(struct session *, const struct path *path, uint64_t token);
+void session_roam_response(struct session *, const struct path *path, uint64_t token, uint64_t now);
 void session_roam_free(struct session *);
 
 /* --- session_reset.c --- */
@@ -254,6 +267,25 @@ void session_reset_learn(struct session *, const struct handshake_params *answer
 int session_reset_answer(struct endpoint *, struct listener *, const struct path *, const uint8_t *d, size_t len, uint64_t now);
 /* DATA of no session: 0 when it was a RESET for one, else why not. */
 int session_reset_input(struct endpoint *, const struct path *, const uint8_t *d, size_t len, uint64_t now);
+
+/* --- session_pmtu.c --- */
+/* The datagram's size to start with; `peer`: the largest that it accepts, 0: unknown. */
+void session_pmtu_start(struct session *, uint32_t configured, uint32_t peer);
+/* Nothing that is known about the path's MTU holds any more. */
+void session_pmtu_restart(struct session *, uint64_t now);
+void session_pmtu_free(struct session *);
+/* When session_pmtu_output() has to be called; TIMER_NEVER. */
+uint64_t session_pmtu_deadline(const struct session *);
+/* The next probe into buf; its length, 0: none is due. */
+size_t session_pmtu_output(struct session *, uint8_t *buf, size_t cap, uint64_t now);
+/* A datagram of the stream with `len` bytes was made. */
+void session_pmtu_sent(struct session *, size_t len, uint64_t now);
+/* PONG, WINS (plain): perhaps the answer to a probe. */
+void session_pmtu_pong(struct session *, uint64_t token, uint64_t now);
+void session_pmtu_wins(struct session *, uint64_t now);
+/* As endpoint_path_mtu(), endpoint_too_big(). */
+void session_pmtu_hint(struct session *, size_t payload, uint64_t now);
+void session_pmtu_refused(struct session *, size_t size, size_t fits, uint64_t now);
 
 /* --- session_live.c --- */
 void session_run_clocks(struct session *, uint64_t now);
@@ -280,7 +312,5 @@ void session_check_finished(struct session *, uint64_t now);
 bool session_streaming(const struct session *);
 uint64_t session_deadline(const struct session *);
 size_t session_output(struct session *, struct path *path, uint8_t *buf, size_t cap, uint64_t now);
-/* The path's datagrams must not be larger than `payload` any more. */
-void session_limit_mtu(struct session *, size_t payload, uint64_t now);
 
 #endif

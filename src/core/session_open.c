@@ -30,6 +30,7 @@ session_opening_new(struct session *s, const struct session_config *cfg)
 	if (s->opening == NULL)
 		return KCPSHIM_E_NOMEM;
 	s->opening->config = *cfg;
+	session_pmtu_start(s, cfg->mtu, 0);
 	session_apply_config(s, cfg);
 	return 0;
 }
@@ -117,26 +118,13 @@ session_output_hello(struct session *s, uint8_t *buf, size_t cap, uint64_t now)
 	return o->len;
 }
 
-/* Datagrams as large as both sides and the rule allow. */
-static uint32_t
-agreed_mtu(const struct session_config *cfg, const struct handshake_params *peer)
-{
-	uint32_t mtu = cfg->mtu;
-
-	if (peer->mtu != 0 && peer->mtu < mtu)
-		mtu = peer->mtu;
-	if (mtu > SESSION_MTU_MAX)
-		mtu = SESSION_MTU_MAX;
-	return mtu < SESSION_MTU_MIN ? SESSION_MTU_MIN : mtu;
-}
-
 int
 session_open_kcp(struct session *s, uint64_t now)
 {
 	const struct session_config *cfg = &s->opening->config;
 	struct kcp_config kc = cfg->kcp;
 
-	s->mtu = agreed_mtu(cfg, &s->opening->peer);
+	session_pmtu_start(s, cfg->mtu, s->opening->peer.mtu);
 	kc.codec = WIRE_SESSION;
 	kc.conv = 0;
 	kc.rmt_wnd = s->opening->peer.rcv_wnd;

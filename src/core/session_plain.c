@@ -61,7 +61,7 @@ plain_init(struct session *s, const struct session_config *cfg, uint32_t conv, u
 	if (s->tx == NULL)
 		return KCPSHIM_E_NOMEM;
 	session_apply_config(s, cfg);
-	s->mtu = cfg->mtu < SESSION_MTU_MAX ? cfg->mtu : SESSION_MTU_MAX;
+	session_pmtu_start(s, cfg->mtu, 0);
 	kc.codec = WIRE_PLAIN;
 	kc.conv = conv;
 	kc.mtu = (uint32_t)seal_room(s->tx, s->mtu);
@@ -156,6 +156,8 @@ session_input_plain(struct session *s, const uint8_t *plain, size_t len, size_t 
 		return error;
 	/* As in ikcp, what stands before an error counts. */
 	while ((error = wire_next(&reader, &frame)) == 1) {
+		if (frame.type == WIRE_WINS)
+			session_pmtu_wins(s, now);
 		kcp_input(s->kcp, &frame, now);
 		n++;
 		if (s->state == SESSION_LINGERING && frame.type == WIRE_DATA)
@@ -187,22 +189,41 @@ put_probe(struct session *s, struct wire_writer *w, uint64_t now)
 	return wire_put(w, &wask);
 }
 
+uint8_t *
+session_plain_begin(const struct session *s, uint8_t *buf, size_t cap, size_t *room)
+{
+	*room = seal_room(s->tx, cap);
+	return buf + seal_head(s->tx);
+}
+
+size_t
+session_plain_finish(struct session *s, uint8_t *buf, size_t len)
+{
+	uint8_t rnd[16];
+	int n;
+
+	if (s->suite != SEAL_PLAIN)
+		random_bytes(&s->endpoint->random, rnd, sizeof(rnd));
+	n = seal_protect(s->tx, 0, NULL, 0, buf, len, rnd);
+	return n < 0 ? 0 : (size_t)n;
+}
+
 size_t
 session_output_plain(struct session *s, uint8_t *buf, size_t cap, uint64_t now)
 {
 	struct wire_writer w;
-	uint8_t rnd[16];
-	int n;
+	uint8_t *body;
+	size_t room, len;
 
 	if (!session_streaming(s))
 		return 0;
-	wire_writer_init(&w, WIRE_PLAIN, s->peer_cid, buf + seal_head(s->tx), seal_room(s->tx, cap));
+	body = session_plain_begin(s, buf, cap, &room);
+	wire_writer_init(&w, WIRE_PLAIN, s->peer_cid, body, room);
 	if (!(s->control != 0 && put_probe(s, &w, now)) && !kcp_output(s->kcp, &w, now))
 		return 0;
-	if (s->suite != SEAL_PLAIN)
-		random_bytes(&s->endpoint->random, rnd, sizeof(rnd));
-	n = seal_protect(s->tx, 0, NULL, 0, buf, w.len, rnd);
-	return n < 0 ? 0 : (size_t)n;
+	len = session_plain_finish(s, buf, w.len);
+	session_pmtu_sent(s, len, now);
+	return len;
 }
 
 void

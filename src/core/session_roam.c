@@ -23,6 +23,15 @@ same_place(const struct path *a, const struct path *b)
 	return a->sock == b->sock && netaddr_equal(&a->remote, &b->remote);
 }
 
+static bool
+same_host(const struct netaddr *a, const struct netaddr *b)
+{
+	struct netaddr at = *a;
+
+	at.port = b->port;
+	return netaddr_equal(&at, b);
+}
+
 void
 session_roam_seen(struct session *s, const struct path *path, bool newest, uint64_t now)
 {
@@ -61,13 +70,20 @@ session_roam_challenge(struct session *s, uint64_t now)
 }
 
 void
-session_roam_response(struct session *s, const struct path *path, uint64_t token)
+session_roam_response(struct session *s, const struct path *path, uint64_t token, uint64_t now)
 {
+	bool elsewhere;
 	struct path to;
 
 	if (s->roam == NULL || s->roam->token != token || !same_place(&s->roam->path, path))
 		return;
 	to = s->roam->path;
+	elsewhere = !same_host(&to.remote, &s->path.remote);
 	session_roam_free(s);
 	endpoint_set_path(s, &to);
+	/* Another port is most likely the same path behind a NAT that forgot it (RFC 9000 9.4). */
+	if (elsewhere && s->kcp != NULL) {
+		kcp_path_changed(s->kcp, now);
+		session_pmtu_restart(s, now);
+	}
 }

@@ -22,6 +22,8 @@ enum frame_code {
 	FRAME_RST = 0x08,
 	FRAME_CHALLENGE = 0x09,
 	FRAME_RESPONSE = 0x0a,
+	FRAME_PART = 0x0b,
+	FRAME_PART_FIN = 0x0c,
 	FRAME_COUNT
 };
 
@@ -148,6 +150,26 @@ session_data(struct wire_reader *r, struct wire_frame *f, const uint8_t *p, size
 }
 
 static int
+session_part(struct wire_reader *r, struct wire_frame *f, const uint8_t *p, size_t left)
+{
+	f->type = WIRE_DATA;
+	f->fin = p[0] == FRAME_PART_FIN;
+	f->sn = get32(p + 1);
+	f->offset = get16(p + 5);
+	f->total = get16(p + 7);
+	f->len = get16(p + 9);
+	f->data = p + WIRE_SESSION_PART_HEADER;
+	f->ts = r->ts;
+	f->has_ts = true;
+	if (f->len > left - WIRE_SESSION_PART_HEADER)
+		return KCPSHIM_E_SHORT;
+	if (f->len == 0 || f->offset + f->len > f->total)
+		return KCPSHIM_E_FORMAT;
+	r->p = f->data + f->len;
+	return 1;
+}
+
+static int
 session_ack(struct wire_reader *r, struct wire_frame *f, const uint8_t *p, size_t left)
 {
 	unsigned count = p[15];
@@ -205,6 +227,7 @@ session_next(struct wire_reader *r, struct wire_frame *f)
 		[FRAME_DATA] = WIRE_SESSION_DATA_HEADER, [FRAME_DATA_FIN] = WIRE_SESSION_DATA_HEADER,
 		[FRAME_ACK] = SESSION_ACK_HEADER, [FRAME_WASK] = 1, [FRAME_WINS] = 9, [FRAME_PING] = 9, [FRAME_PONG] = 9,
 		[FRAME_RST] = 3, [FRAME_CHALLENGE] = 9, [FRAME_RESPONSE] = 9,
+		[FRAME_PART] = WIRE_SESSION_PART_HEADER, [FRAME_PART_FIN] = WIRE_SESSION_PART_HEADER,
 	};
 	const uint8_t *p = r->p;
 	size_t left = (size_t)(r->end - r->p);
@@ -220,6 +243,9 @@ session_next(struct wire_reader *r, struct wire_frame *f)
 	case FRAME_DATA:
 	case FRAME_DATA_FIN:
 		return session_data(r, f, p, left);
+	case FRAME_PART:
+	case FRAME_PART_FIN:
+		return session_part(r, f, p, left);
 	case FRAME_ACK:
 		return session_ack(r, f, p, left);
 	default:
@@ -322,6 +348,23 @@ session_put_data(struct wire_writer *w, const struct wire_frame *f)
 }
 
 static bool
+session_put_part(struct wire_writer *w, const struct wire_frame *f)
+{
+	uint8_t *p = w->buf + w->len;
+
+	if (f->total > UINT16_MAX || w->cap - w->len < WIRE_SESSION_PART_HEADER + (size_t)f->len)
+		return false;
+	p[0] = f->fin ? FRAME_PART_FIN : FRAME_PART;
+	put32(p + 1, f->sn);
+	put16(p + 5, f->offset);
+	put16(p + 7, f->total);
+	put16(p + 9, f->len);
+	memcpy(p + WIRE_SESSION_PART_HEADER, f->data, f->len);
+	w->len += WIRE_SESSION_PART_HEADER + f->len;
+	return true;
+}
+
+static bool
 session_put_ack(struct wire_writer *w, const struct wire_frame *f)
 {
 	uint8_t *p = w->buf + w->len, *count;
@@ -387,7 +430,7 @@ wire_put(struct wire_writer *w, const struct wire_frame *f)
 		return plain_put(w, f);
 	switch (f->type) {
 	case WIRE_DATA:
-		return session_put_data(w, f);
+		return f->total != 0 ? session_put_part(w, f) : session_put_data(w, f);
 	case WIRE_ACK:
 		return session_put_ack(w, f);
 	default:

@@ -28,6 +28,7 @@ enum wire_type {
 
 #define WIRE_PLAIN_HEADER 24u       /* bytes of one plain segment before its payload */
 #define WIRE_SESSION_DATA_HEADER 7u /* type u8, sn u32, len u16 */
+#define WIRE_SESSION_PART_HEADER 11u /* type u8, sn u32, offset u16, total u16, len u16 */
 #define WIRE_SESSION_PREFIX 4u      /* ts u32 at the start of each datagram's plaintext */
 #define WIRE_ACK_RANGES_MAX 32u
 #define WIRE_WND_PLAIN_MAX 65535u   /* plain: u16 on the wire, saturates */
@@ -53,6 +54,7 @@ struct wire_frame {
 	uint32_t una;          /* ACK, WINS (session); every plain frame: all before it were received */
 	const uint8_t *data;   /* DATA: payload, inside the caller's buffer */
 	uint32_t len;          /* DATA: payload bytes */
+	uint32_t offset, total; /* DATA, session: this is bytes offset.. of a segment of `total`; total 0: it is whole */
 	uint64_t token;        /* PING, PONG, CHALLENGE, RESPONSE */
 	uint16_t code;         /* RST */
 	uint16_t nranges;      /* ACK, session */

@@ -12,6 +12,7 @@
 #include "ident.h"
 #include "udp_bind.h"
 #include "udp_int.h"
+#include "udp_mtu.h"
 #include "udp_poll.h"
 
 #define UDP_SOCKBUF (4 * 1024 * 1024)
@@ -68,6 +69,7 @@ udp_prepare(int fd, int domain)
 	if (setsockopt(fd, SOL_SOCKET, SO_SNDBUFFORCE, &size, sizeof(size)) != 0)
 		(void)setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &size, sizeof(size));
 	(void)setsockopt(fd, IPPROTO_UDP, UDP_GRO, &on, sizeof(on));
+	udp_mtu_prepare(fd, domain);
 	(void)setsockopt(fd, IPPROTO_IP, IP_RECVERR, &on, sizeof(on));
 	(void)setsockopt(fd, IPPROTO_IP, IP_PKTINFO, &on, sizeof(on));
 	if (domain == AF_INET6) {

@@ -7,6 +7,7 @@
 #include <sys/socket.h>
 #include <sys/uio.h>
 
+#include "../core/endpoint.h"
 #include "udp.h"
 
 #ifndef UDP_SEGMENT
@@ -19,7 +20,7 @@
 #define UDP_GROUPS 32u
 #define UDP_SEGMENTS_MAX 64u          /* kernels before 6.9 refuse more */
 #define UDP_GROUP_BYTES 64000u        /* one super-datagram stays below 65,507 */
-#define UDP_DATAGRAM_MAX 2048u
+#define UDP_DATAGRAM_MAX ENDPOINT_DATAGRAM_MAX
 #define UDP_OUT_BYTES (256u * 1024u)
 #define UDP_IN_MESSAGES 16u
 #define UDP_IN_ROUNDS 8u             /* recvmmsg calls in a row, for sockets that are read by time */
@@ -32,6 +33,7 @@ struct udp_group {
 	uint8_t *data;
 	size_t len, segment;
 	unsigned count;
+	bool fragment;              /* IP may cut it (no DF) */
 	bool closed;                /* the last datagram is shorter: nothing may follow */
 };
 
@@ -45,6 +47,7 @@ struct udp_io {
 	struct udp_group groups[UDP_GROUPS];
 	unsigned ngroups, sent;     /* groups[sent..ngroups) wait */
 	bool blocked;
+	uint32_t device_mtu;        /* as the newest local error told; 0: none did */
 	struct udp_queue polled;    /* sockets that are read by time, not by event */
 	struct mmsghdr msgs[UDP_GROUPS];
 	struct iovec iovs[UDP_GROUPS];

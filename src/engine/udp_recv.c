@@ -12,6 +12,7 @@
 #include "listener.h"
 #include "log.h"
 #include "udp_int.h"
+#include "udp_mtu.h"
 #include "udp_poll.h"
 
 /* Local address and UDP_GRO segment size of a received message. */
@@ -136,8 +137,10 @@ udp_read_errors(struct loop *l, struct udp_sock *u)
 			    !(c->cmsg_level == IPPROTO_IPV6 && c->cmsg_type == IPV6_RECVERR))
 				continue;
 			memcpy(&ee, CMSG_DATA(c), sizeof(ee));
-			if (ee.ee_errno == EMSGSIZE && ee.ee_info > 48)
-				endpoint_path_mtu(l->ep, &path, ee.ee_info - (path.remote.family == 6 ? 48u : 28u), l->now);
+			if (ee.ee_origin == SO_EE_ORIGIN_LOCAL && ee.ee_errno == EMSGSIZE)
+				l->io->device_mtu = ee.ee_info;
+			else if (ee.ee_errno == EMSGSIZE)
+				endpoint_path_mtu(l->ep, &path, udp_mtu_payload(&path.remote, ee.ee_info), l->now);
 			else if ((core = udp_core_error((int)ee.ee_errno)) != 0)
 				endpoint_icmp(l->ep, &path, core, l->now);
 		}

@@ -7,6 +7,7 @@
 #include "ident.h"
 #include "log.h"
 #include "udp_int.h"
+#include "udp_mtu.h"
 #include "udp_poll.h"
 
 bool
@@ -26,9 +27,9 @@ udp_forget(struct udp_io *io, struct udp_sock *u)
 }
 
 static bool
-udp_group_takes(const struct udp_group *g, const struct path *p, size_t len)
+udp_group_takes(const struct udp_group *g, const struct path *p, size_t len, bool fragment)
 {
-	return !g->closed && len <= g->segment && g->count < UDP_SEGMENTS_MAX &&
+	return !g->closed && !g->fragment && !fragment && len <= g->segment && g->count < UDP_SEGMENTS_MAX &&
 	    g->len + len <= UDP_GROUP_BYTES && path_equal(&g->path, p);
 }
 
@@ -43,15 +44,18 @@ udp_gather(struct loop *l)
 	while ((size_t)(io->out + UDP_OUT_BYTES - p) >= UDP_DATAGRAM_MAX) {
 		struct udp_group *g = io->ngroups > 0 ? &io->groups[io->ngroups - 1] : NULL;
 		struct path path;
+		bool fragment;
 		size_t len;
 
 		if (io->ngroups == UDP_GROUPS)
 			return true; /* the next one may need a group of its own */
 		if ((len = endpoint_output(l->ep, &path, p, UDP_DATAGRAM_MAX, l->now)) == 0)
 			return false;
-		if (g == NULL || !udp_group_takes(g, &path, len) || g->sock == NULL || g->sock->no_gso) {
+		fragment = endpoint_fragment(l->ep);
+		if (g == NULL || !udp_group_takes(g, &path, len, fragment) || g->sock == NULL || g->sock->no_gso) {
 			g = &io->groups[io->ngroups++];
-			*g = (struct udp_group){ .sock = udp_find(l, path.sock), .path = path, .data = p, .segment = len };
+			*g = (struct udp_group){ .sock = udp_find(l, path.sock), .path = path, .data = p, .segment = len,
+				.fragment = fragment };
 		}
 		g->len += len;
 		g->count++;
@@ -122,10 +126,32 @@ udp_fill_msg(struct udp_io *io, unsigned i)
 	m->msg_controllen = used;
 }
 
+static void
+udp_too_big(struct loop *l, const struct udp_group *g)
+{
+	endpoint_too_big(l->ep, &g->path, g->segment, udp_mtu_payload(&g->path.remote, l->io->device_mtu), l->now);
+}
+
+/* EMSGSIZE may be the echo of an ICMP message for an earlier datagram. What is refused a second time is too large for the device. */
+static void
+udp_send_large(struct loop *l, unsigned i)
+{
+	struct udp_group *g = &l->io->groups[i];
+
+	l->io->device_mtu = 0;
+	udp_read_errors(l, g->sock);
+	udp_fill_msg(l->io, i);
+	if (sendmsg(g->sock->src.fd, &l->io->msgs[i].msg_hdr, MSG_NOSIGNAL) >= 0 || errno != EMSGSIZE)
+		return;
+	udp_read_errors(l, g->sock);
+	udp_too_big(l, g);
+}
+
 /* Sends one group a datagram at a time, for sockets that refuse UDP_SEGMENT. */
 static void
-udp_send_split(struct udp_io *io, unsigned i)
+udp_send_split(struct loop *l, unsigned i)
 {
+	struct udp_io *io = l->io;
 	struct udp_group g = io->groups[i];
 
 	io->groups[i].count = 1;
@@ -134,23 +160,14 @@ udp_send_split(struct udp_io *io, unsigned i)
 
 		udp_fill_msg(io, i);
 		io->iovs[i] = (struct iovec){ g.data + off, left < g.segment ? left : g.segment };
-		(void)sendmsg(g.sock->src.fd, &io->msgs[i].msg_hdr, MSG_NOSIGNAL);
+		/* Older kernels say EINVAL for segments that are too large for the device. */
+		if (sendmsg(g.sock->src.fd, &io->msgs[i].msg_hdr, MSG_NOSIGNAL) < 0 && errno == EMSGSIZE) {
+			io->device_mtu = 0;
+			udp_read_errors(l, g.sock);
+			udp_too_big(l, &g);
+			return;
+		}
 	}
-}
-
-static void
-udp_too_big(struct loop *l, struct udp_group *g)
-{
-	int mtu = 0;
-	socklen_t len = sizeof(mtu);
-	int level = g->sock->domain == AF_INET6 && g->path.remote.family == 6 ? IPPROTO_IPV6 : IPPROTO_IP;
-	int header = g->path.remote.family == 6 ? 48 : 28;
-
-	if (g->sock->connected &&
-	    getsockopt(g->sock->src.fd, level, level == IPPROTO_IPV6 ? IPV6_MTU : IP_MTU, &mtu, &len) == 0 && mtu > header)
-		endpoint_path_mtu(l->ep, &g->path, (size_t)(mtu - header), l->now);
-	else
-		endpoint_path_mtu(l->ep, &g->path, g->segment - 1, l->now);
 }
 
 /* The group at io->sent was refused with `error`. False: the socket is full, wait. */
@@ -170,11 +187,11 @@ udp_send_failed(struct loop *l, int error)
 	case EIO:
 		if (g->count > 1) {
 			g->sock->no_gso = true;
-			udp_send_split(io, io->sent);
+			udp_send_split(l, io->sent);
 		}
 		break;
 	case EMSGSIZE:
-		udp_too_big(l, g);
+		udp_send_large(l, io->sent);
 		break;
 	case ECONNREFUSED: /* a pending ICMP error; this datagram was not sent */
 		udp_read_errors(l, g->sock);
@@ -199,20 +216,28 @@ udp_send_batch(struct loop *l)
 	while (io->sent < io->ngroups) {
 		struct udp_sock *sock = io->groups[io->sent].sock;
 		unsigned n = 0;
-		int r;
+		bool fragment;
+		int r, error;
 
 		if (sock == NULL) {
 			io->sent++;
 			continue;
 		}
-		while (io->sent + n < io->ngroups && io->groups[io->sent + n].sock == sock) {
+		fragment = io->groups[io->sent].fragment;
+		while (io->sent + n < io->ngroups && io->groups[io->sent + n].sock == sock &&
+		    io->groups[io->sent + n].fragment == fragment) {
 			udp_fill_msg(io, io->sent + n);
 			n++;
 		}
+		if (fragment)
+			udp_mtu_fragment(sock->src.fd, sock->domain, true);
 		r = sendmmsg(sock->src.fd, &io->msgs[io->sent], n, MSG_NOSIGNAL);
+		error = r < 0 ? errno : EIO;
+		if (fragment)
+			udp_mtu_fragment(sock->src.fd, sock->domain, false);
 		if (r > 0)
 			io->sent += (unsigned)r;
-		else if (!udp_send_failed(l, r < 0 ? errno : EIO))
+		else if (!udp_send_failed(l, error))
 			return;
 	}
 }

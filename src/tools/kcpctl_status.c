@@ -62,7 +62,7 @@ role_name(uint32_t role)
 
 /* --- the table --- */
 
-enum column { C_SESSION, C_PROGRAM, C_PID, C_ROLE, C_STATE, C_LOCAL, C_PEER, C_RTT, C_SENDQ, C_RECVQ, C_RETRANS, C_SENT,
+enum column { C_SESSION, C_PROGRAM, C_PID, C_ROLE, C_STATE, C_LOCAL, C_PEER, C_RTT, C_MTU, C_SENDQ, C_RECVQ, C_RETRANS, C_SENT,
     C_RECEIVED, C_CRYPTO, COLUMNS };
 
 #define CELL_LEN (NETADDR_STRLEN + 8)
@@ -71,9 +71,9 @@ struct row {
 	char cell[COLUMNS][CELL_LEN];
 };
 
-static const char *const titles[COLUMNS] = { "SESSION", "PROGRAM", "PID", "ROLE", "STATE", "LOCAL", "PEER", "RTT", "SEND-Q",
+static const char *const titles[COLUMNS] = { "SESSION", "PROGRAM", "PID", "ROLE", "STATE", "LOCAL", "PEER", "RTT", "MTU", "SEND-Q",
 	"RECV-Q", "RETRANS", "SENT", "RECEIVED", "CRYPTO" };
-static const bool right_aligned[COLUMNS] = { [C_PID] = true, [C_RTT] = true, [C_SENDQ] = true, [C_RECVQ] = true,
+static const bool right_aligned[COLUMNS] = { [C_PID] = true, [C_RTT] = true, [C_MTU] = true, [C_SENDQ] = true, [C_RECVQ] = true,
 	[C_RETRANS] = true, [C_SENT] = true, [C_RECEIVED] = true };
 
 /* Text from another process: no byte of it may steer the terminal, nor split the column. */
@@ -108,6 +108,7 @@ set_row(struct row *r, const struct ctl_status *s)
 	set_address(r->cell[C_LOCAL], &s->local);
 	set_address(r->cell[C_PEER], session ? &s->peer : &(struct netaddr){ 0 });
 	snprintf(r->cell[C_RTT], CELL_LEN, session && s->rtt_us != 0 ? "%.3fms" : "-", (double)s->rtt_us / 1000);
+	snprintf(r->cell[C_MTU], CELL_LEN, session && s->mtu != 0 ? "%" PRIu32 : "-", s->mtu);
 	snprintf(r->cell[C_SENDQ], CELL_LEN, "%" PRIu64, s->send_queue);
 	snprintf(r->cell[C_RECVQ], CELL_LEN, "%" PRIu64, s->recv_queue);
 	snprintf(r->cell[C_RETRANS], CELL_LEN, "%" PRIu64, s->retransmits);
