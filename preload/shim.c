@@ -6,6 +6,8 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/auxv.h>
+#include <sys/mman.h>
+#include <unistd.h>
 
 #include "ctl.h"
 #include "engine/engine.h"
@@ -36,19 +38,44 @@ shim_note(const struct ident *id)
 	atomic_store(&shim.may_hold_ours, true);
 }
 
+/* In a page that fork() hands to the child as zeros: tells a child made by a raw clone(), which runs no fork handler,
+ * from one made by vfork(), which shares our memory and must find it untouched. NULL when there is no such page. */
+static atomic_bool *fork_mark;
+
 static void
 forked_in_child(void)
 {
+	if (fork_mark)
+		atomic_store(fork_mark, true);
 	atomic_store(&shim.engine_owner, 0);
 	table_forked();
 	engine_forked();
 }
 
+static void
+fork_mark_start(void)
+{
+	size_t size = (size_t)sysconf(_SC_PAGESIZE);
+	void *page = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	if (page == MAP_FAILED)
+		return;
+	if (madvise(page, size, MADV_WIPEONFORK) != 0) {
+		munmap(page, size);
+		return;
+	}
+	fork_mark = page;
+	atomic_store(fork_mark, true);
+}
+
 int
 shim_engine(uint64_t *id)
 {
-	int error = engine_start(&shim.config, id);
+	int error;
 
+	if (fork_mark && !atomic_load(fork_mark))
+		forked_in_child();
+	error = engine_start(&shim.config, id);
 	if (error == 0)
 		atomic_store(&shim.engine_owner, getpid());
 	return error;
@@ -136,8 +163,10 @@ shim_start(void)
 		find_inherited();
 	}
 	shim.config = loaded;
-	if (shim.config.active)
+	if (shim.config.active) {
+		fork_mark_start();
 		pthread_atfork(NULL, NULL, forked_in_child);
+	}
 	errno = saved;
 }
 

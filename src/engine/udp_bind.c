@@ -67,13 +67,15 @@ udp_bind(int fd, int domain, const struct netaddr *local, enum udp_share share)
 {
 	struct sockaddr_storage ss;
 	socklen_t len = ident_to_sockaddr(local, domain, &ss);
+	int error;
 
 	if (share == UDP_BESIDE)
 		udp_bind_reuse(fd, true);
 	if (bind(fd, (struct sockaddr *)&ss, len) == 0)
 		return 0;
-	if (errno != EADDRINUSE || share != UDP_LISTEN || udp_port_owned(local->port))
-		return errno;
+	error = errno; /* /proc may be out of reach, as in a chroot */
+	if (error != EADDRINUSE || share != UDP_LISTEN || udp_port_owned(local->port))
+		return error;
 	udp_bind_reuse(fd, true);
 	if (bind(fd, (struct sockaddr *)&ss, len) != 0)
 		return errno;

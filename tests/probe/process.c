@@ -45,6 +45,36 @@ PROBE(process, child_connects)
 	out_rc("read", read_pattern(s, 2000));
 }
 
+PROBE(process, raw_clone_serves)
+{
+	struct pair p;
+	int fd[2], status;
+	uint16_t port;
+
+	/* vsftpd's way: a child that no fork handler knows of gives up its rights, and only then listens. */
+	pipe(fd);
+	make_pair(&p);
+	if (syscall(SYS_clone, SIGCHLD, NULL, NULL, NULL, NULL) == 0) {
+		int listener;
+
+		if (getuid() == 0 && setuid(65534) != 0)
+			_exit(1);
+		listener = tcp_listener(5);
+		port = port_of(listener);
+		write(fd[1], &port, sizeof(port));
+		_exit(write_pattern(accept(listener, NULL, NULL), 3000) == 3000 ? 7 : 8);
+	}
+	close(fd[1]);
+	if (read(fd[0], &port, sizeof(port)) == sizeof(port)) {
+		int s = tcp_socket();
+
+		out_rc("connect", connect_to(s, port));
+		out_rc("read", read_pattern(s, 4000));
+	}
+	wait(&status);
+	out(" status=%d", WEXITSTATUS(status));
+}
+
 PROBE(process, parent_leaves)
 {
 	struct pair p;
