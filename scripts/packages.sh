@@ -37,6 +37,11 @@ iperf3 iperf3
 gnuplot gnuplot-nox
 wrk wrk
 psql postgresql-client
+file:/usr/lib/postgresql/15/bin/postgres|/usr/lib/postgresql/17/bin/postgres postgresql
+openssl openssl
+mosquitto mosquitto
+mosquitto_pub mosquitto-clients
+vsftpd vsftpd
 mandoc mandoc
 go golang-go
 file:/usr/share/gocode/src/github.com/xtaci/kcp-go golang-github-xtaci-kcp-dev

@@ -9,11 +9,13 @@
 # With PROG_KERNEL=1 all of it runs over kernel TCP: what fails then is not the shim's fault.
 #   sample_file NAME BYTES                   $NETLAB_TMP/NAME with random bytes
 #   same FILE FILE                           fails unless equal
+#   certificate KEYFILE FILE
 #   step TEXT                                says what is being tested
 . "$top_srcdir/tests/netlab.sh"
 
 PATH=$PATH:/usr/sbin:/sbin
-SHIM=${SHIM-$top_builddir/.libs/libkcpshim.so}
+# Absolute: programs change their directory.
+SHIM=${SHIM-$(cd "$top_builddir" && pwd)/.libs/libkcpshim.so}
 [ -z "$PROG_KERNEL" ] || SHIM=
 # The longest that one client command may take.
 PROG_SECONDS=${PROG_SECONDS:-60}
@@ -63,3 +65,10 @@ wait_kcp() { wait_until 20 on_kcp "$1" || fail "port $1 is not on UDP alone: $(i
 sample_file() { head -c "$2" /dev/urandom >"$NETLAB_TMP/$1" && chmod 644 "$NETLAB_TMP/$1"; }
 same() { cmp -s "$1" "$2" || fail "$1 and $2 differ ($(wc -c <"$1") and $(wc -c <"$2") bytes)"; }
 step() { echo "-- $*"; }
+# certificate KEYFILE FILE: a key, and a certificate for b's addresses signed by itself.
+certificate() {
+	openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2 -subj /CN=test \
+		-addext "subjectAltName=IP:$NETLAB_B4,IP:$NETLAB_B6" -keyout "$1" -out "$2" 2>"$NETLAB_TMP/openssl.log" ||
+		fail "openssl: $(cat "$NETLAB_TMP/openssl.log")"
+	chmod 644 "$1" "$2"
+}
