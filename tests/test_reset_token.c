@@ -1,6 +1,7 @@
 #include <string.h>
 
 #include "checkmain.h"
+#include "core/budget.h"
 #include "core/bytes.h"
 #include "core/reset_token.h"
 
@@ -112,13 +113,13 @@ END_TEST
 
 START_TEST(budget_per_second)
 {
-	struct reset_budget b = { 0 };
+	struct budget b = { 0 };
 	uint32_t i, taken = 0;
 
 	for (i = 0; i < 2 * RESET_RATE; i++)
-		taken += reset_budget_take(&b, 5000000 + i);
+		taken += budget_take(&b, RESET_RATE, 5000000 + i);
 	ck_assert_uint_eq(taken, RESET_RATE);
-	ck_assert(reset_budget_take(&b, 6000000));
+	ck_assert(budget_take(&b, RESET_RATE, 6000000));
 }
 END_TEST
 

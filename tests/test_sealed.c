@@ -209,8 +209,8 @@ START_TEST(busy_server_asks_for_a_cookie)
 
 	if (_i == 1)
 		cfg.crypto = SESSION_CRYPTO_NONE;
+	cfg.handshakes = 0;
 	listen_with(&cfg);
-	endpoint_set_handshake_rate(sp.ep[1], 0);
 	client = sesspair_connect(&sp, 1, &cfg);
 	sesspair_run(&sp, sp.now + SESSPAIR_DELAY);
 	ck_assert_int_eq(sesspair_sent(&sp, 1, 0), 1);
@@ -233,7 +233,8 @@ START_TEST(cookie_of_another_address)
 	struct sesspair_datagram d;
 	int i;
 
-	endpoint_set_handshake_rate(sp.ep[1], 0);
+	cfg.handshakes = 0;
+	listen_with(&cfg);
 	client = sesspair_connect(&sp, 1, &cfg);
 	sesspair_run(&sp, sp.now + 2 * SESSPAIR_DELAY);
 	for (i = sp.nlog - 1; sp.log[i].from != 0; i--)

@@ -5,15 +5,12 @@
 #include "error.h"
 #include "random.h"
 
-#define SECOND_US 1000000u
-
 void
 admission_init(struct admission *a, struct mem *mem, struct random *random)
 {
 	memset(a, 0, sizeof(*a));
 	a->mem = mem;
 	a->random = random;
-	a->rate = ADMISSION_RATE;
 }
 
 void
@@ -48,21 +45,9 @@ tend_jar(struct admission *a, uint64_t now)
 	explicit_bzero(secret, sizeof(secret));
 }
 
-static bool
-too_many(struct admission *a, uint64_t now)
-{
-	uint64_t second = now / SECOND_US;
-
-	if (second != a->second) {
-		a->second = second;
-		a->count = 0;
-	}
-	return a->count++ >= a->rate;
-}
-
 enum admission_verdict
 admission_check(struct admission *a, const struct path *path, const uint8_t token[32], const uint8_t cookie[COOKIE_LEN],
-    const uint64_t *time, uint32_t half_open, uint64_t now, uint64_t wall)
+    const uint64_t *time, const struct admission_load *load, uint64_t now, uint64_t wall)
 {
 	bool cookie_ok;
 
@@ -78,8 +63,10 @@ admission_check(struct admission *a, const struct path *path, const uint8_t toke
 			break;
 		}
 	}
-	if (!cookie_ok && (half_open >= ADMISSION_HALF_OPEN || too_many(a, now)))
+	if (!cookie_ok && (load->full || load->half_open >= ADMISSION_HALF_OPEN || !budget_take(load->budget, load->rate, now)))
 		return ADMISSION_RETRY;
+	if (load->full)
+		return ADMISSION_FULL;
 	if (time != NULL)
 		flights_add(a->flights, token, *time, wall);
 	return ADMISSION_OPEN;

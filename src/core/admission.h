@@ -5,6 +5,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "budget.h"
 #include "cookie.h"
 #include "flights.h"
 #include "netaddr.h"
@@ -12,7 +13,7 @@
 struct mem;
 struct random;
 
-#define ADMISSION_RATE 500u       /* first flights a second without a cookie, unless set otherwise */
+#define ADMISSION_RATE 500u       /* struct admission_load.rate, unless set otherwise */
 #define ADMISSION_HALF_OPEN 128u  /* unproven sessions of a listener beyond which a cookie is asked for */
 
 struct admission {
@@ -21,13 +22,19 @@ struct admission {
 	struct cookie_jar jar;
 	bool has_jar;
 	struct flights *flights;  /* NULL until a listener needs it */
-	uint32_t rate;            /* flights a second */
-	uint32_t count;           /* in the present second */
-	uint64_t second;
+};
+
+/* The state of a listener as far as it matters here. */
+struct admission_load {
+	uint32_t half_open;       /* unproven sessions */
+	bool full;                /* no place for another one */
+	uint32_t rate;            /* flights a second without a cookie */
+	struct budget *budget;
 };
 
 enum admission_verdict {
 	ADMISSION_OPEN,   /* and it is remembered */
+	ADMISSION_FULL,   /* it has proven everything, but there is no place; the same flight may come again */
 	ADMISSION_RETRY,  /* its address or its novelty has to be proven first */
 	ADMISSION_DROP,   /* seen before */
 };
@@ -40,7 +47,7 @@ int admission_remember(struct admission *, uint64_t wall);
 /* `token`: the 32 bytes that name the flight. `cookie`: as it carried. `time`: its time, ns since 1970; NULL: an unsealed one,
  * which proves nothing and is not remembered. */
 enum admission_verdict admission_check(struct admission *, const struct path *, const uint8_t token[32],
-    const uint8_t cookie[COOKIE_LEN], const uint64_t *time, uint32_t half_open, uint64_t now, uint64_t wall);
+    const uint8_t cookie[COOKIE_LEN], const uint64_t *time, const struct admission_load *, uint64_t now, uint64_t wall);
 /* The cookie to send, after ADMISSION_RETRY. */
 void admission_cookie(const struct admission *, const struct netaddr *remote, const uint8_t token[32], uint8_t out[COOKIE_LEN]);
 

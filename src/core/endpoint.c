@@ -257,12 +257,6 @@ endpoint_wall(const struct endpoint *ep, uint64_t now)
 }
 
 void
-endpoint_set_handshake_rate(struct endpoint *ep, uint32_t per_second)
-{
-	ep->admission.rate = per_second;
-}
-
-void
 endpoint_set_reset_secret(struct endpoint *ep, const uint8_t secret[32])
 {
 	memcpy(ep->reset_secret, secret, sizeof(ep->reset_secret));
@@ -307,6 +301,7 @@ endpoint_listen(struct endpoint *ep, uint32_t sock, const struct session_config 
 	l->handle = ++ep->next_listener;
 	l->sock = sock;
 	l->room = UINT32_MAX;
+	TAILQ_INIT(&l->half_open);
 	l->config = *cfg;
 	if ((cfg->plain && (l->seal = session_plain_seal(ep->mem, cfg)) == NULL) ||
 	    (!cfg->plain && session_config_sealed(cfg) && admission_remember(&ep->admission, ep->started) != 0)) {
@@ -328,12 +323,21 @@ endpoint_listener_room(struct endpoint *ep, uint32_t listener, uint32_t room)
 }
 
 void
+endpoint_half_open(struct session *s, struct listener *l)
+{
+	TAILQ_INSERT_TAIL(&l->half_open, s, ready);
+	l->nhalf_open++;
+}
+
+void
 endpoint_half_open_done(struct session *s)
 {
 	struct listener *l = endpoint_listener(s->endpoint, s->listener);
 
-	if (l != NULL)
-		l->half_open--;
+	if (l == NULL)
+		return;
+	TAILQ_REMOVE(&l->half_open, s, ready);
+	l->nhalf_open--;
 }
 
 void

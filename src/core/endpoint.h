@@ -25,9 +25,6 @@ void endpoint_free(struct endpoint *);
  * each client for one more round trip. */
 void endpoint_set_time(struct endpoint *, uint64_t unix_ns, uint64_t now);
 
-/* First flights a second beyond which a server asks for a cookie (RETRY) before it does anything costly; default 500. */
-void endpoint_set_handshake_rate(struct endpoint *, uint32_t per_second);
-
 /* From what the server's RESETs are made when it has no pre-shared keys (kcpshim-wire(7), RESET): 32 bytes that its next run has
  * as well. Without this call they are random, and only this endpoint resets what it has forgotten. Before endpoint_listen(). */
 void endpoint_set_reset_secret(struct endpoint *, const uint8_t secret[32]);

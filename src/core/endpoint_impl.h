@@ -5,6 +5,7 @@
 #include <sys/queue.h>
 
 #include "admission.h"
+#include "budget.h"
 #include "endpoint.h"
 #include "hash.h"
 #include "random.h"
@@ -16,11 +17,15 @@
 #define ENDPOINT_HALF_OPEN 1024u  /* unproven sessions of one listener */
 #define ENDPOINT_POSTS 64u        /* RETRYs that wait to be sent */
 
+TAILQ_HEAD(session_list, session);
+
 struct listener {
 	TAILQ_ENTRY(listener) link;
 	uint32_t handle, sock;
 	uint32_t room;          /* accept queue */
-	uint32_t half_open;
+	uint32_t nhalf_open;
+	struct session_list half_open; /* oldest first, by the link of `ready` */
+	struct budget handshakes;
 	struct seal *seal;      /* plain: opens what no session is known for; else NULL */
 	struct session_config config;
 };
@@ -32,7 +37,6 @@ struct post {
 	uint8_t data[HANDSHAKE_RETRY_LEN];
 };
 
-TAILQ_HEAD(session_list, session);
 TAILQ_HEAD(listener_list, listener);
 
 struct endpoint {
@@ -45,7 +49,7 @@ struct endpoint {
 	uint64_t started;       /* wall clock when it was first told, ns */
 	struct admission admission;
 	uint8_t reset_secret[RESET_SECRET_LEN];
-	struct reset_budget reset_budget;
+	struct budget resets;
 	struct post *posts;     /* ring of ENDPOINT_POSTS; NULL without a listener */
 	uint32_t post_head, post_count;
 	struct timer_wheel wheel;
@@ -81,7 +85,8 @@ void endpoint_mark_due(struct session *);
 void endpoint_mark_ready(struct session *);
 /* To be freed when the present call into the endpoint ends. */
 void endpoint_bury(struct session *);
-/* Takes it off the half-open sessions of its listener. */
+/* Puts it among the half-open sessions of its listener / takes it off. */
+void endpoint_half_open(struct session *, struct listener *);
 void endpoint_half_open_done(struct session *);
 /* Moves it to another path. */
 void endpoint_set_path(struct session *, const struct path *);

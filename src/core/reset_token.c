@@ -12,7 +12,6 @@
 #define ID_MASK ((1u << ID_BITS) - 1)
 #define TAG_BYTES 2u              /* that hold the 12 bits which follow from them */
 #define ADDRESS_LEN 19u
-#define SECOND_US 1000000u
 
 static const char id_label[] = "kcpshim id";
 static const char reset_label[] = "kcpshim reset";
@@ -99,17 +98,4 @@ reset_token_matches(const struct reset_token *t, const uint8_t *d, size_t len)
 {
 	return len >= RESET_LEN_MIN && len <= RESET_LEN_MAX &&
 	    memeql_sec(d + len - RESET_TOKEN_LEN, t->token, RESET_TOKEN_LEN) != 0;
-}
-
-bool
-reset_budget_take(struct reset_budget *b, uint64_t now)
-{
-	if (now / SECOND_US != b->second) {
-		b->second = now / SECOND_US;
-		b->count = 0;
-	}
-	if (b->count >= RESET_RATE)
-		return false;
-	b->count++;
-	return true;
 }

@@ -27,12 +27,6 @@ struct reset_token {
 	uint8_t token[RESET_TOKEN_LEN];
 };
 
-/* How many RESETs were sent in the present second. */
-struct reset_budget {
-	uint64_t second;
-	uint32_t count;
-};
-
 /* A server's connection id from random bits; 0 must be refused by the caller. */
 uint32_t reset_token_cid(const uint8_t secret[RESET_SECRET_LEN], uint32_t random);
 /* Whether a server with this secret can have given that id. Constant-time in the secret. */
@@ -50,8 +44,5 @@ void reset_token_answer(const struct reset_token *, const uint8_t *data, size_t 
     uint8_t out[RESET_LEN_MAX]);
 /* Whether d[0..len) is the RESET of this token; its id was compared already. Constant-time. */
 bool reset_token_matches(const struct reset_token *, const uint8_t *d, size_t len);
-
-/* True, and counted, while fewer than RESET_RATE were sent in this second. `now`: us. */
-bool reset_budget_take(struct reset_budget *, uint64_t now);
 
 #endif

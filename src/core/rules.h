@@ -20,7 +20,7 @@ enum rules_option {
 	RULES_OPT_NO_DELAY, RULES_OPT_UPDATE_INTERVAL, RULES_OPT_RESEND_COUNT, RULES_OPT_NO_CONGESTION_CONTROL,
 	RULES_OPT_SEND_WINDOW_SIZE, RULES_OPT_RECEIVE_WINDOW_SIZE, RULES_OPT_MAX_TRANSMISSION, RULES_OPT_STREAM,
 	RULES_OPT_TIMEOUT, RULES_OPT_CC, RULES_OPT_RATE, RULES_OPT_REDUNDANCY, RULES_OPT_OPEN, RULES_OPT_UDP_PORT,
-	RULES_OPT_KEEPALIVE, RULES_OPT_FEC, RULES_OPT_ENGINE, RULES_OPT_SALT_FILE,
+	RULES_OPT_KEEPALIVE, RULES_OPT_FEC, RULES_OPT_ENGINE, RULES_OPT_SALT_FILE, RULES_OPT_HANDSHAKES,
 	RULES_OPT_COUNT
 };
 enum rules_wire { RULES_WIRE_SESSION, RULES_WIRE_PLAIN };
@@ -44,6 +44,7 @@ struct rules_options {
 	uint32_t max_transmission;   /* bytes of one datagram's KCP part, 50..65000 */
 	uint32_t timeout;            /* s, 0 = never */
 	uint32_t keepalive;          /* s, 0 = off */
+	uint32_t handshakes;         /* a second */
 	uint64_t rate;               /* bytes/s, 0 = no cap */
 	uint16_t udp_port;           /* 0 = the same number as the TCP port */
 };

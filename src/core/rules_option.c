@@ -59,6 +59,7 @@ static const struct option_def defs[RULES_OPT_COUNT] = {
 	[RULES_OPT_KEEPALIVE] = { "keepalive", KIND_U32, FIELD(keepalive), 0, 32767, NULL },
 	[RULES_OPT_FEC] = { "fec", KIND_WORD, SIZE_MAX, 0, 0, fec_words },
 	[RULES_OPT_ENGINE] = { "engine", KIND_FLAG, FIELD(engine_process), 0, 0, engine_words },
+	[RULES_OPT_HANDSHAKES] = { "handshakes", KIND_U32, FIELD(handshakes), 0, 1000000, NULL },
 	[RULES_OPT_SALT_FILE] = { "salt_file", KIND_TEXT, TEXT(salt_file), NULL },
 };
 

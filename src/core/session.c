@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "admission.h"
 #include "endpoint_impl.h"
 #include "error.h"
 
@@ -14,6 +15,7 @@ session_config_default(struct session_config *cfg)
 	cfg->mtu = SESSION_MTU_AUTO;
 	cfg->crypto = SESSION_CRYPTO_AUTO;
 	cfg->open_empty_push = true;
+	cfg->handshakes = ADMISSION_RATE;
 	cfg->connect_timeout_us = SESSION_CONNECT_TIMEOUT_US;
 	cfg->user_timeout_us = SESSION_USER_TIMEOUT_US;
 }

@@ -44,6 +44,7 @@ struct session_config {
 	const struct session_keys *keys; /* borrowed, outlives the session; NULL: none */
 	bool no_reset;               /* listener: others share its port, so that nothing of an unknown session may be answered */
 	bool open_empty_push;        /* plain: send an empty PUSH at connect */
+	uint32_t handshakes;         /* listener: first flights a second beyond which it asks for a cookie before anything costly */
 	uint64_t connect_timeout_us; /* 0: default 127 s, as Linux tcp_syn_retries=6 */
 	uint64_t user_timeout_us;    /* unacknowledged data without any answer; 0: default 600 s */
 	uint64_t idle_timeout_us;    /* silence that ends the session; 0: never (aiokcp: 600 s) */

@@ -119,8 +119,9 @@ new_half_open(struct endpoint *ep, struct listener *l, struct first_flight *f, u
 
 	if (s == NULL)
 		return KCPSHIM_E_NOMEM;
-	l->half_open++;
 	s->state = SESSION_ACCEPTING;
+	s->opened_at = now;
+	endpoint_half_open(s, l);
 	error = session_opening_new(s, &l->config);
 	if (error == 0)
 		error = write_accept(s, f, now);
@@ -144,18 +145,25 @@ session_input_init(struct endpoint *ep, struct listener *l, const struct path *p
 {
 	struct first_flight f = { .path = path, .cid = bytes_get32(d) };
 	const struct session_config *cfg = &l->config;
-	struct session *s = endpoint_find_peer(ep, path, f.cid);
+	struct session *s = endpoint_find_peer(ep, path, f.cid), *oldest;
+	struct admission_load load;
 	int error;
 
 	if (s != NULL)
 		return len >= TOKEN_AT + UNSEALED_TOKEN_LEN ? repeat_accept(s, d + TOKEN_AT, now) : KCPSHIM_E_SHORT;
-	if (l->room == 0 || l->half_open >= ENDPOINT_HALF_OPEN)
+	if (l->room == 0)
 		return KCPSHIM_E_FULL;
 	error = read_init(cfg, &f, d, len);
 	if (error != 0)
 		return error;
+	oldest = TAILQ_FIRST(&l->half_open);
+	load = (struct admission_load){ .half_open = l->nhalf_open, .rate = cfg->handshakes, .budget = &l->handshakes,
+		.full = l->nhalf_open >= ENDPOINT_HALF_OPEN && now < oldest->opened_at + SESSION_PROOF_US };
 	switch (admission_check(&ep->admission, path, f.token, d + COOKIE_AT,
-	    session_config_sealed(cfg) ? &f.params.time : NULL, l->half_open, now, endpoint_wall(ep, now))) {
+	    session_config_sealed(cfg) ? &f.params.time : NULL, &load, now, endpoint_wall(ep, now))) {
+	case ADMISSION_FULL:
+		error = KCPSHIM_E_FULL;
+		break;
 	case ADMISSION_DROP:
 		error = KCPSHIM_E_REPLAY;
 		break;
@@ -163,6 +171,9 @@ session_input_init(struct endpoint *ep, struct listener *l, const struct path *p
 		send_retry(ep, cfg, &f);
 		break;
 	case ADMISSION_OPEN:
+		/* A client proves itself within a round trip, so that the oldest is the least likely to do so any more. */
+		if (l->nhalf_open >= ENDPOINT_HALF_OPEN)
+			endpoint_bury(oldest);
 		error = new_half_open(ep, l, &f, now);
 		break;
 	}

@@ -38,6 +38,7 @@ struct listener;
 #define SESSION_CONNECT_TIMEOUT_US UINT64_C(127000000)
 #define SESSION_HALF_OPEN_US UINT64_C(63000000)    /* Linux: tcp_synack_retries = 5 */
 #define SESSION_HALF_OPEN_MAX_US UINT64_C(240000000)
+#define SESSION_PROOF_US UINT64_C(1000000)         /* a half-open session this old may give way to another one */
 #define SESSION_USER_TIMEOUT_US UINT64_C(600000000)
 #define SESSION_IDLE_TIMEOUT_US UINT64_C(600000000)
 #define SESSION_CLOSED_TIMEOUT_US UINT64_C(100000000) /* written data of a closed session without any answer */
@@ -167,7 +168,7 @@ struct session {
 	struct session_pmtu *pmtu;     /* NULL: nothing was asked about the path */
 
 	uint64_t clocks[SESSION_CLOCK_COUNT];
-	uint64_t opened_at, received_at;       /* received_at: newest datagram that verified */
+	uint64_t opened_at, received_at;       /* opened_at: ACCEPTING: when the INIT came; received_at: newest datagram that verified */
 	uint64_t sealed_at;                    /* newest use of a key */
 	uint64_t icmp_at;                      /* start of the present series of probes */
 	uint64_t linger_max;                   /* LINGERING: CLOSED by then, whatever the peer repeats */

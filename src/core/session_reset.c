@@ -58,7 +58,7 @@ session_reset_answer(struct endpoint *ep, struct listener *l, const struct path 
 	struct reset_token t;
 
 	/* Both questions before the budget: a stranger's guesses must not use it up. */
-	if (secret == NULL || n == 0 || !reset_token_knows(secret, bytes_get32(d)) || !reset_budget_take(&ep->reset_budget, now))
+	if (secret == NULL || n == 0 || !reset_token_knows(secret, bytes_get32(d)) || !budget_take(&ep->resets, RESET_RATE, now))
 		return KCPSHIM_E_UNKNOWN;
 	reset_token_make(secret, &path->local, bytes_get32(d), &t);
 	random_bytes(&ep->random, filler, sizeof(filler));

@@ -81,6 +81,8 @@ sesscfg_numbers(struct session_config *cfg, const struct rules_options *o)
 		cfg->open_empty_push = o->open_empty_push;
 	if (sesscfg_has(o, RULES_OPT_TIMEOUT))
 		cfg->idle_timeout_us = o->timeout * 1000000ull;
+	if (sesscfg_has(o, RULES_OPT_HANDSHAKES))
+		cfg->handshakes = o->handshakes;
 	if (sesscfg_has(o, RULES_OPT_KEEPALIVE)) {
 		cfg->keep_idle_us = cfg->keep_interval_us = o->keepalive * 1000000ull;
 		cfg->keep_count = 3;
