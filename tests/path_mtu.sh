@@ -42,10 +42,10 @@ speak() {
 }
 narrow() { ip -n "$router" link set rb mtu "$1"; }
 
-ip netns exec "$netlab_b" env LD_PRELOAD="$shim" KCPSHIM_PORTS=7901 python3 "$top_srcdir/tests/path_mtu.py" receive 7901 &
+ip netns exec "$netlab_b" env LD_PRELOAD="$shim" KCPSHIM_PORTS=7901 python3 "$top_srcdir/tests/mtu_transfer.py" receive 7901 &
 remember $!
 ip netns exec "$netlab_b" env LD_PRELOAD="$shim" KCPSHIM_PORTS=7902 KCPSHIM_WIRE=plain \
-	python3 "$top_srcdir/tests/path_mtu.py" receive 7902 &
+	python3 "$top_srcdir/tests/mtu_transfer.py" receive 7902 &
 remember $!
 wait_until 20 in_b sh -c 'ss -Hlun "sport = :7901" | grep -q . && ss -Hlun "sport = :7902" | grep -q .' || fail "no receiver"
 
@@ -56,7 +56,7 @@ moved() {
 	port=7901
 	[ "$wire" = session ] || port=7902
 	size=$(in_a timeout 60 env LD_PRELOAD="$shim" KCPSHIM_RULES="$NETLAB_TMP/rules-$wire" \
-		python3 "$top_srcdir/tests/path_mtu.py" send "$to" $port "$bytes" "$@") || fail "$wire to $to: $?"
+		python3 "$top_srcdir/tests/mtu_transfer.py" send "$to" $port "$bytes" "$@") || fail "$wire to $to: $?"
 	echo "$wire to $to: datagrams of $size bytes"
 	{ [ "$size" -ge "$least" ] && [ "$size" -le "$most" ]; } || fail "$least to $most were expected"
 }

@@ -1,4 +1,4 @@
-"""path_mtu.py receive PORT | send ADDRESS PORT BYTES [COMMAND]
+"""mtu_transfer.py receive PORT | send ADDRESS PORT BYTES [COMMAND]
 
 Moves random bytes; the receiver answers with their SHA-256. When half of them are written, the sender runs COMMAND, which changes the
 path. Prints the size of datagrams that the sender ended with."""
