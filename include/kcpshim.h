@@ -24,7 +24,7 @@
 /* A negative member leaves that setting as it is. */
 struct kcpshim_nodelay {
 	int32_t nodelay;   /* 1: smaller least retransmission timeout */
-	int32_t interval;  /* update interval, milliseconds, 10 to 5000 */
+	int32_t interval;  /* update interval, milliseconds, 10 to 5000; kept, but nothing waits for it */
 	int32_t resend;    /* acknowledged past a segment before it is sent again, 0: never, at most 255 */
 	int32_t nc;        /* 1: no congestion control, 0: KCP's own */
 };
