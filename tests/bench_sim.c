@@ -122,11 +122,7 @@ emulated(const char *profile, const struct sender *s, uint64_t seed, uint64_t se
 	f.cfg.mtu = MTU;
 	f.cfg.rmt_wnd = s->codec == WIRE_SESSION ? f.cfg.rcv_wnd : 0;
 	f.cfg.snd_buf = 3u << 20;
-	if (getenv("W") != NULL) {
-		f.cfg.snd_wnd = f.cfg.rcv_wnd = (uint32_t)atoi(getenv("W"));
-		f.cfg.rmt_wnd = f.cfg.rcv_wnd;
-		f.cfg.snd_buf = 0;
-	}
+	f.cfg.snd_wnd = f.cfg.rcv_wnd_max = 8192;
 	simnet_init(&n, &f, 1, &link, &link, seed);
 	simnet_run(&n, seconds * SECOND / 2);
 	half = f.bytes;

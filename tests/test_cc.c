@@ -26,7 +26,7 @@ feed(struct cc *c, struct cc_ack *a, unsigned n, unsigned lost, uint64_t rtt)
 		a->prior_delivered = a->delivered > a->inflight ? a->delivered - a->inflight : 0;
 		a->acked = MSS;
 		a->lost = lost != 0 && i % lost == 0 ? MSS : 0;
-		a->rtt = a->srtt = a->min_rtt = rtt;
+		a->rtt = a->srtt = (uint32_t)rtt;
 		cc_on_ack(c, a);
 	}
 }

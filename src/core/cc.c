@@ -79,7 +79,7 @@ classic_on_ack(struct cc *c, const struct cc_ack *a)
 	if (c->cwnd < c->classic.ssthresh)
 		c->cwnd += a->acked;
 	else
-		c->cwnd += a->acked * c->mss / c->cwnd;
+		c->cwnd += (uint64_t)a->acked * c->mss / c->cwnd;
 	c->cwnd = min64(c->cwnd, c->wnd);
 	pace_window(c, a->srtt, c->cwnd < c->classic.ssthresh ? 200 : 120);
 }

@@ -15,15 +15,16 @@
 struct cc_ack {
 	uint64_t now;
 	uint64_t delivered;        /* bytes delivered in the flow's life, these included */
-	uint64_t acked;            /* bytes newly acknowledged */
-	uint64_t lost;             /* bytes newly found lost */
 	uint64_t inflight;         /* bytes in flight after all that */
 	uint64_t prior_delivered;  /* `delivered` when the newest acknowledged segment was sent */
 	uint64_t rate;             /* delivery rate sample, bytes/s; 0: none */
-	uint64_t srtt, min_rtt;    /* us; 0: unknown */
-	uint64_t rtt;              /* us; least sample of this datagram, 0: none */
-	bool reordered;            /* datagrams overtook each other lately */
+	uint32_t acked;            /* bytes newly acknowledged */
+	uint32_t lost;             /* bytes newly found lost */
+	uint32_t calm_acked, calm_lost;  /* of those, sent between calm_from and calm_to of struct cc */
+	uint32_t srtt;             /* us; 0: unknown */
+	uint32_t rtt;              /* us; least sample of this datagram, 0: none */
 	bool app_limited;          /* the sample was taken while the writer had nothing to send */
+	bool queued;               /* what the sample is made of came further apart than it was sent */
 };
 
 /* KCP's own window (ikcp_input, ikcp_flush), which is Reno's. */
@@ -50,19 +51,32 @@ struct cc_bbr {
 	uint8_t calm;              /* rounds since the last congested one */
 	bool full;                 /* the pipe was full once */
 	bool full_by_loss;         /* so it seemed from a loss, a moment ago */
+	bool rising;               /* start-up: the newest round trips are longer than the path's */
+	bool held;                 /* start-up: waits whether they stay so */
+	uint8_t rise_n;            /* samples in rise_min */
+	uint32_t rise_min;         /* us */
+	uint32_t rise_floor;       /* us: what had another reason than a queue */
+	uint64_t doubt_bw;         /* the estimate when start-up ended for a queue that may have been jitter; 0: none */
+	uint64_t hold_end;         /* `delivered` that ends the waiting */
 	bool congested;            /* this round lost more than the path does by itself, and its queue had grown */
 	uint64_t round_end;        /* `delivered` that ends the round */
 	uint64_t full_bw;
-	uint64_t min_rtt, min_rtt_at, probe_rtt_end;
+	uint64_t min_rtt_at, probe_rtt_end;
+	uint32_t min_rtt;          /* us; 0: unknown */
+	uint32_t probe_rtt_start;  /* low 32 bits */
 	uint64_t mean_sum;         /* of the present mean */
 	uint32_t mean_n, mean_at;  /* times of the means are the low 32 bits */
 	uint32_t mean_rtt;         /* us: last whole mean of the samples */
 	uint32_t least_mean, least_mean_at; /* us: of the last ten seconds or more */
-	bool reordered;            /* of the last acknowledgement */
-	uint64_t phase_at;
-	uint64_t epoch_at, epoch_acked;      /* of the aggregation estimate */
-	uint64_t round_lost, round_acked, round_rtt;
-	uint64_t base_lost, base_acked;
+	uint64_t dev_sum;          /* of the present mean: distances from the last one */
+	uint32_t dev;              /* us: smoothed mean of them */
+	uint32_t step;             /* us: smoothed change from one sample to the next */
+	uint32_t last_rtt, last_at;/* the sample that the next step is measured from, and its time */
+	uint32_t phase_at, epoch_at;         /* low 32 bits */
+	uint64_t epoch_acked;                /* of the aggregation estimate */
+	uint64_t round_lost, round_acked;
+	uint32_t round_rtt;
+	uint32_t base_lost, base_acked;
 	uint32_t base_loss;        /* per 65536: what is lost while there is no queue */
 	uint64_t inflight_hi;      /* UINT64_MAX: no limit known */
 	uint64_t prior_hi;         /* before the last congested round; 0: taken back already */
@@ -76,6 +90,7 @@ struct cc {
 	/* results */
 	uint64_t cwnd;             /* bytes that may be in flight */
 	uint64_t pacing_rate;      /* bytes/s, never 0 */
+	uint32_t calm_from, calm_to; /* low 32 bits of a time in which the flow itself gave no reason to drop; equal: none */
 
 	uint64_t prior_cwnd, prior_ssthresh; /* before the last reduction; 0: none */
 	union {

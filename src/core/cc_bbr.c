@@ -14,9 +14,19 @@
 #define DRAIN_ROUNDS 4u
 #define MIN_RTT_WINDOW_US 10000000u
 #define MEAN_SAMPLES 16u                  /* in a mean round trip, unless they take too long to come */
+#define MEAN_ROUNDS 2u
 #define MEAN_ROUNDS_MAX 8u
+#define STEP_GAP_US 500u                  /* samples nearer than this are one */
+#define STEP_MIN_US 500u
+#define STEP_DIVISOR 32u
 #define PROBE_RTT_US 200000u
+#define PROBE_MEAN_ROUNDS 6u              /* two means, of which the second is without a queue */
 #define FULL_ROUNDS 3u
+#define RISE_SAMPLES 8u                   /* N_RTT_SAMPLE, MIN_RTT_DIVISOR, MIN_RTT_THRESH and MAX_RTT_THRESH of RFC 9406 */
+#define RISE_DIVISOR 8u
+#define RISE_MIN_US 4000u
+#define RISE_MAX_US 16000u
+#define HOLD_GAIN 384u                    /* a whole pipe even if the estimate lags one doubling behind */
 #define MIN_WINDOW 4u
 #define LOSS_EXCESS (65536u * 2u / 100u)  /* above what the path loses anyway (BBRLossThresh) */
 #define BASE_SAMPLE 64u                   /* datagrams in one sample of the path's own loss */
@@ -90,12 +100,12 @@ max_update(struct bbr_max *m, uint64_t value, uint32_t round, uint32_t window)
 	}
 }
 
-/* Where datagrams overtake each other, the luckiest one says nothing about what has to be in flight, and a window made from its
- * time starves the flow: there the mean counts. Without overtaking a long mean is a queue, or a peer that acknowledges late. */
+/* Where round trips jump from one datagram to the next, the luckiest says nothing about what has to be in flight, and a window made
+ * from its time starves the flow: there the mean counts. A queue grows in small steps. */
 static bool
 jittery(const struct cc_bbr *b)
 {
-	return b->reordered && b->least_mean > b->min_rtt + b->min_rtt / 2;
+	return b->step > max64(b->min_rtt / STEP_DIVISOR, STEP_MIN_US) && b->least_mean > b->min_rtt + b->min_rtt / 4;
 }
 
 /* The path's round trip without a queue. */
@@ -158,10 +168,10 @@ static void
 update_extra(struct cc *c, const struct cc_ack *a)
 {
 	struct cc_bbr *b = &c->bbr;
-	uint64_t expected = b->bw.value[0] * (a->now - b->epoch_at) / 1000000u;
+	uint64_t expected = b->bw.value[0] * ((uint32_t)a->now - b->epoch_at) / 1000000u;
 
 	if (b->epoch_acked <= expected) {
-		b->epoch_at = a->now;
+		b->epoch_at = (uint32_t)a->now;
 		b->epoch_acked = expected = 0;
 	}
 	b->epoch_acked += a->acked;
@@ -182,6 +192,32 @@ update_min_rtt(struct cc_bbr *b, const struct cc_ack *a)
 	}
 }
 
+/* A lump of acknowledgements counts once, or a peer that acknowledges late would look like jitter. */
+static void
+update_step(struct cc_bbr *b, const struct cc_ack *a)
+{
+	uint32_t now = (uint32_t)a->now, rtt = (uint32_t)a->rtt, step = rtt > b->last_rtt ? rtt - b->last_rtt : b->last_rtt - rtt;
+
+	if (b->last_rtt != 0 && now - b->last_at < STEP_GAP_US)
+		return;
+	if (b->last_rtt != 0)
+		b->step = (uint32_t)((15u * (uint64_t)b->step + step) / 16u);
+	b->last_rtt = rtt;
+	b->last_at = now;
+}
+
+/* A mean that is not reached any more is believed until the pipe was emptied for another look. */
+static void
+note_mean(struct cc_bbr *b, uint32_t now)
+{
+	bool probing = b->state == BBR_PROBE_RTT && b->least_mean_at - b->probe_rtt_start > UINT32_MAX / 2;
+
+	if (b->mean_rtt <= b->least_mean || b->least_mean == 0 || probing)
+		b->least_mean = b->mean_rtt;
+	if (b->mean_rtt <= b->least_mean + b->least_mean / 8)
+		b->least_mean_at = now;
+}
+
 /* Not by rounds: a datagram that overtakes ends them early. */
 static void
 update_mean_rtt(struct cc_bbr *b, const struct cc_ack *a)
@@ -190,37 +226,37 @@ update_mean_rtt(struct cc_bbr *b, const struct cc_ack *a)
 
 	if (a->rtt == 0)
 		return;
+	update_step(b, a);
+	b->dev_sum += a->rtt > b->mean_rtt ? a->rtt - b->mean_rtt : b->mean_rtt - a->rtt;
 	if (b->mean_n == 0 && b->least_mean == 0)
 		b->mean_at = now;
 	lasted = now - b->mean_at;
 	b->mean_sum += a->rtt;
 	b->mean_n++;
-	if (lasted < a->srtt || (b->mean_n < MEAN_SAMPLES && lasted < MEAN_ROUNDS_MAX * a->srtt))
+	if (lasted < MEAN_ROUNDS * max64(a->srtt, b->mean_sum / b->mean_n) ||
+	    (b->mean_n < MEAN_SAMPLES && lasted < MEAN_ROUNDS_MAX * a->srtt))
 		return;
+	if (b->mean_rtt != 0)
+		b->dev = (uint32_t)((3u * (uint64_t)b->dev + b->dev_sum / b->mean_n) / 4u);
 	b->mean_rtt = (uint32_t)(b->mean_sum / b->mean_n);
-	b->mean_sum = b->mean_n = 0;
+	b->mean_sum = b->dev_sum = b->mean_n = 0;
 	b->mean_at = now;
-	if (b->mean_rtt <= b->least_mean || b->least_mean == 0 || now - b->least_mean_at > MIN_RTT_WINDOW_US) {
-		b->least_mean = b->mean_rtt;
-		b->least_mean_at = now;
-	}
+	note_mean(b, now);
 }
 
-/* What is found lost in the phase after the slow one was sent in the slow one, when neither a queue nor a policer had a reason to drop. */
+/* What is lost of the slow phase was lost when neither a queue nor a policer had a reason to drop. */
 static void
 learn_base_loss(struct cc *c, const struct cc_ack *a)
 {
 	struct cc_bbr *b = &c->bbr;
 	uint64_t total;
 
-	if (b->state != BBR_PROBE_BW || b->phase != 2)
-		return;
-	b->base_lost += a->lost;
-	b->base_acked += a->acked;
+	b->base_lost += a->calm_lost;
+	b->base_acked += a->calm_acked;
 	total = b->base_lost + b->base_acked;
-	if (total < (uint64_t)BASE_SAMPLE * c->mss)
+	if (b->state != BBR_PROBE_BW || b->phase < 2 || total < (uint64_t)BASE_SAMPLE * c->mss)
 		return;
-	b->base_loss = (uint32_t)((3u * b->base_loss + b->base_lost * 65536u / total) / 4u);
+	b->base_loss = (uint32_t)((3u * b->base_loss + (uint64_t)b->base_lost * 65536u / total) / 4u);
 	b->base_lost = b->base_acked = 0;
 }
 
@@ -242,7 +278,7 @@ judge_loss(struct cc *c, const struct cc_ack *a, bool round)
 	total = b->round_lost + b->round_acked;
 	rate = total > 0 ? b->round_lost * 65536u / total : 0;
 	if (jittery(b))
-		queue = b->mean_rtt > b->least_mean + b->least_mean / 10;
+		queue = b->mean_rtt > b->least_mean + max64(b->least_mean / 10, 2 * (uint64_t)b->dev);
 	else
 		queue = b->round_rtt > b->min_rtt + max64(b->min_rtt / 10, 1000);
 	b->congested = queue && rate > LOSS_EXCESS + b->base_loss + b->base_loss / 2 &&
@@ -259,10 +295,48 @@ judge_loss(struct cc *c, const struct cc_ack *a, bool round)
 	}
 }
 
+/* HyStart++ (RFC 9406): the least of some samples is well above the path's own round trip. Those of jitter come as they were sent. */
+static void
+look_for_queue(struct cc_bbr *b, const struct cc_ack *a)
+{
+	uint64_t slack = min64(max64(b->min_rtt / RISE_DIVISOR, RISE_MIN_US), RISE_MAX_US);
+
+	if (a->rtt == 0)
+		return;
+	if (b->rise_n == 0 || a->rtt < b->rise_min)
+		b->rise_min = (uint32_t)a->rtt;
+	if (++b->rise_n < RISE_SAMPLES)
+		return;
+	b->rising = b->rise_min > max64(base_rtt(b), b->rise_floor) + (jittery(b) ? max64(slack, 2 * b->step) : slack) &&
+	    (b->held || a->queued);
+	b->rise_n = 0;
+}
+
+/* Doubling on until the losses show would throw more than a whole pipe away. The flow waits one round trip, in which the rate that
+ * the path delivers shows; is the queue gone then, it had another reason. */
+static void
+check_hold(struct cc_bbr *b, const struct cc_ack *a)
+{
+	look_for_queue(b, a);
+	if (!b->held) {
+		if (!b->rising || a->app_limited)
+			return;
+		b->held = true;
+		b->hold_end = a->delivered;
+	} else if (a->acked > 0 && a->prior_delivered >= b->hold_end) {
+		b->held = false;
+		b->full = b->rising;
+		b->doubt_bw = b->full ? b->bw.value[0] : 0;
+	}
+}
+
 static void
 check_full(struct cc_bbr *b, const struct cc_ack *a, bool round)
 {
-	if (b->full || !round || a->app_limited)
+	if (b->full)
+		return;
+	check_hold(b, a);
+	if (b->full || b->held || !round || a->app_limited)
 		return;
 	if (b->congested) {
 		b->full = b->full_by_loss = true;
@@ -281,24 +355,47 @@ enter_probe_bw(struct cc_bbr *b, const struct cc_ack *a)
 {
 	b->state = BBR_PROBE_BW;
 	/* Not the phase that sends faster, and not the same one for every flow. */
-	b->phase = (uint8_t)(2 + (a->now / 7 + a->delivered) % (PHASES - 2));
-	b->phase_at = a->now;
+	b->phase = b->doubt_bw != 0 ? 0 : (uint8_t)(2 + (a->now / 7 + a->delivered) % (PHASES - 2));
+	b->phase_at = (uint32_t)a->now;
 	b->full_by_loss = false;
 }
 
+/* A full pipe gives no more to a flow that sends a quarter more. */
 static void
-advance_phase(struct cc_bbr *b, const struct cc_ack *a)
+settle_doubt(struct cc_bbr *b)
 {
-	bool elapsed = a->now - b->phase_at > base_rtt(b), next = elapsed;
+	if (b->bw.value[0] > b->doubt_bw + b->doubt_bw / 8 && !b->congested) {
+		b->rise_floor = b->rise_min;
+		b->state = BBR_STARTUP;
+		b->full = false;
+		b->full_bw = b->full_rounds = 0;
+	}
+	b->doubt_bw = 0;
+}
+
+static void
+advance_phase(struct cc *c, const struct cc_ack *a)
+{
+	struct cc_bbr *b = &c->bbr;
+	/* What a phase did shows no sooner than its acknowledgements come, which may be late. */
+	bool elapsed = (uint32_t)a->now - b->phase_at > max64(base_rtt(b), a->srtt), next = elapsed;
 
 	if (cycle[b->phase] > GAIN)
 		next = elapsed && (a->lost > 0 || b->congested || a->inflight >= bdp(b) * cycle[b->phase] / GAIN);
 	else if (cycle[b->phase] < GAIN)
-		next = a->inflight <= bdp(b) || a->now - b->phase_at > DRAIN_ROUNDS * base_rtt(b);
+		next = a->inflight <= bdp(b) || (uint32_t)a->now - b->phase_at > DRAIN_ROUNDS * base_rtt(b);
 	if (!next)
 		return;
 	b->phase = (uint8_t)((b->phase + 1) % PHASES);
-	b->phase_at = a->now;
+	b->phase_at = (uint32_t)a->now;
+	if (b->phase == 1) {
+		c->calm_from = (uint32_t)a->now;
+		c->calm_to = c->calm_from + UINT32_MAX / 4;
+	} else if (b->phase == 2) {
+		c->calm_to = (uint32_t)a->now;
+	}
+	if (b->phase == 2 && b->doubt_bw != 0)
+		settle_doubt(b);
 }
 
 static void
@@ -307,12 +404,17 @@ check_probe_rtt(struct cc *c, const struct cc_ack *a)
 	struct cc_bbr *b = &c->bbr;
 
 	if (b->state != BBR_PROBE_RTT) {
-		if (b->min_rtt == 0 || a->now - b->min_rtt_at <= MIN_RTT_WINDOW_US)
+		bool mean_old = jittery(b) && (uint32_t)a->now - b->least_mean_at > MIN_RTT_WINDOW_US;
+
+		if (b->min_rtt == 0 || (a->now - b->min_rtt_at <= MIN_RTT_WINDOW_US && !mean_old))
 			return;
 		b->state = BBR_PROBE_RTT;
-		b->probe_rtt_end = a->now + max64(PROBE_RTT_US, 2 * base_rtt(b));
-		b->min_rtt = a->rtt != 0 ? a->rtt : b->min_rtt;
-		b->min_rtt_at = a->now;
+		b->probe_rtt_start = (uint32_t)a->now;
+		b->probe_rtt_end = a->now + max64(PROBE_RTT_US, (jittery(b) ? PROBE_MEAN_ROUNDS : 2) * base_rtt(b));
+		if (a->now - b->min_rtt_at > MIN_RTT_WINDOW_US) {
+			b->min_rtt = a->rtt != 0 ? a->rtt : b->min_rtt;
+			b->min_rtt_at = a->now;
+		}
 		if (c->prior_cwnd < c->cwnd)
 			c->prior_cwnd = c->cwnd;
 		return;
@@ -339,7 +441,7 @@ update_state(struct cc *c, const struct cc_ack *a, bool round)
 	if (b->state == BBR_DRAIN && a->inflight <= bdp(b))
 		enter_probe_bw(b, a);
 	if (b->state == BBR_PROBE_BW)
-		advance_phase(b, a);
+		advance_phase(c, a);
 	check_probe_rtt(c, a);
 }
 
@@ -348,7 +450,7 @@ pacing_gain(const struct cc_bbr *b)
 {
 	switch (b->state) {
 	case BBR_STARTUP:
-		return STARTUP_GAIN;
+		return b->held ? GAIN : STARTUP_GAIN;
 	case BBR_DRAIN:
 		return DRAIN_GAIN;
 	case BBR_PROBE_BW:
@@ -367,7 +469,7 @@ set_pacing(struct cc *c, const struct cc_ack *a)
 	/* The estimate is what arrives; what the path loses by itself has to be sent on top. */
 	rate = rate * 65536u / (65536u - min64(b->base_loss, BASE_LOSS_MAX));
 	/* Before the pipe was full once, a low estimate is the writer's, not the path's. */
-	if (b->full || rate > c->pacing_rate)
+	if (b->full || b->held || rate > c->pacing_rate)
 		c->pacing_rate = rate;
 	floor = (uint64_t)(a->app_limited ? APP_FLOOR_WINDOW : 1) * c->mss * 1000000u / max64(a->srtt, 1000);
 	if (c->pacing_rate < floor)
@@ -379,14 +481,14 @@ set_cwnd(struct cc *c, const struct cc_ack *a)
 {
 	struct cc_bbr *b = &c->bbr;
 	uint64_t least = (uint64_t)MIN_WINDOW * c->mss, target;
-	uint64_t gain = b->state == BBR_STARTUP || b->state == BBR_DRAIN ? STARTUP_GAIN : CWND_GAIN;
+	uint64_t gain = b->held ? HOLD_GAIN : CWND_GAIN;
 
 	if (b->state == BBR_PROBE_RTT) {
 		c->cwnd = min64(c->cwnd, max64(bdp(b) / 2, least));
 		return;
 	}
 	target = bdp(b) * gain / GAIN + b->extra.value[0] + 3 * (uint64_t)c->mss;
-	if (b->full)
+	if (b->full || b->held)
 		c->cwnd = min64(c->cwnd + a->acked, target);
 	else if (c->cwnd < target || bdp(b) == 0)
 		c->cwnd += a->acked;
@@ -405,7 +507,6 @@ cc_bbr_on_ack(struct cc *c, const struct cc_ack *a)
 	update_extra(c, a);
 	update_min_rtt(b, a);
 	update_mean_rtt(b, a);
-	b->reordered = a->reordered;
 	judge_loss(c, a, round);
 	update_state(c, a, round);
 	set_pacing(c, a);

@@ -6,6 +6,7 @@
 #define PLAIN_WND 1024u
 #define MTU_DEFAULT 1400u
 #define MTU_MIN 50u
+#define SEED_RTT_MAX_US 1000000u
 
 void
 kcp_config_default(struct kcp_config *c, enum wire_codec codec)
@@ -58,6 +59,7 @@ kcp_new(struct mem *m, const struct kcp_config *cfg, uint64_t now)
 		k->cfg.mtu = UINT16_MAX;
 	k->cfg.snd_wnd = clamp_wnd(cfg->snd_wnd);
 	k->cfg.rcv_wnd = clamp_wnd(cfg->rcv_wnd);
+	k->cfg.rcv_wnd_max = cfg->rcv_wnd_max < KCP_WND_MAX ? cfg->rcv_wnd_max : KCP_WND_MAX;
 	k->mss = mss_of(k, k->cfg.mtu);
 	k->rmt_wnd = k->rmt_wnd_max = cfg->rmt_wnd != 0 ? clamp_wnd(cfg->rmt_wnd) : KCP_PLAIN_RMT_WND;
 	k->adv_edge = k->cfg.rcv_wnd;
@@ -79,6 +81,16 @@ kcp_free(struct kcp *k)
 	kcp_send_dispose(k);
 	kcp_recv_dispose(k);
 	mem_free(k->mem, k, sizeof(*k));
+}
+
+void
+kcp_seed_rtt(struct kcp *k, uint64_t rtt_us, uint64_t now)
+{
+	/* For shorter ones the initial timeout is patient enough; longer ones were rather repetitions of the handshake. */
+	if (k->rtt.srtt != 0 || rtt_us < RTT_INITIAL_RTO_US / 2 || rtt_us > SEED_RTT_MAX_US)
+		return;
+	rtt_sample(&k->rtt, rtt_us, now);
+	k->seeded = true;
 }
 
 int
@@ -130,6 +142,7 @@ kcp_set_wndsize(struct kcp *k, uint32_t snd_wnd, uint32_t rcv_wnd, uint64_t now)
 		k->wins_due = true;
 	k->cfg.snd_wnd = snd_wnd;
 	k->cfg.rcv_wnd = rcv_wnd;
+	k->cfg.rcv_wnd_max = 0;
 	apply_windows(k);
 	kcp_recv_consume(k, 0, now);
 	return 0;
@@ -175,7 +188,7 @@ kcp_get_config(const struct kcp *k)
 uint64_t
 kcp_srtt(const struct kcp *k)
 {
-	return k->rtt.srtt;
+	return k->seeded ? 0 : k->rtt.srtt;
 }
 
 bool
@@ -200,9 +213,9 @@ kcp_path_changed(struct kcp *k, uint64_t now)
 	kcp_pace_set(k);
 	k->pace_at_ns = now * 1000;
 	k->pace_wake = 0;
+	k->seeded = false;
 	k->backoff = 0;
 	k->lateness = k->lateness_at = 0;
-	k->overtaken = false;
 	k->lossy = k->judged = 0;
 }
 
@@ -218,7 +231,7 @@ kcp_get_info(const struct kcp *k, struct kcp_info *i)
 		.duplicates = k->stat.duplicates, .redundant = k->stat.redundant,
 		.bytes_sent = k->stat.bytes_sent, .bytes_acked = k->stat.bytes_acked, .bytes_received = k->stat.bytes_received,
 	};
-	i->srtt_us = k->rtt.srtt;
+	i->srtt_us = kcp_srtt(k);
 	i->rttvar_us = k->rtt.rttvar;
 	i->min_rtt_us = k->rtt.min == UINT64_MAX ? 0 : k->rtt.min;
 	i->rto_us = rtt_backoff(rtt_rto(&k->rtt), k->backoff);

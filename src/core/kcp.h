@@ -27,14 +27,16 @@ struct kcp_config {
 	uint32_t mtu;           /* * plaintext bytes of one datagram, prefix and frame headers included; >= 50 */
 	uint32_t snd_wnd;       /* * segments in flight and queued; >= 1 */
 	uint32_t rcv_wnd;       /* * segments buffered for reading; >= 1 */
+	uint32_t rcv_wnd_max;   /* rcv_wnd grows so far where the program reads so much in a round trip; 0: it stays */
 	uint32_t rmt_wnd;       /* peer's receive window before its first word about it, segments; 0: KCP's initial 128 */
-	uint32_t snd_buf;       /* bytes of unacknowledged + unsent data accepted from the writer; 0: snd_wnd segments */
-	bool nodelay;           /* * plain KCP's nodelay: smaller minimum RTO */
+	uint32_t snd_buf;       /* bytes of unacknowledged + unsent data accepted from the writer, more where the congestion window
+	                         * needs it; 0: snd_wnd segments */
 	uint32_t interval_us;   /* * KCP's update interval; kept and reported, nothing waits for a tick */
 	uint32_t resend;        /* * fast-retransmit threshold of classic KCP (used by KCP_CC_KCP) */
-	bool stream;            /* * false: message mode, a write is one message (plain only) */
 	enum kcp_cc cc;         /* * */
 	uint64_t rate;          /* * cap on the pacing rate, bytes/s; 0: none */
+	bool nodelay;           /* * plain KCP's nodelay: smaller minimum RTO */
+	bool stream;            /* * false: message mode, a write is one message (plain only) */
 	bool redundancy;        /* thin flows: carry the unacknowledged tail again */
 	uint32_t ack_delay_us;  /* 0: acknowledge at once, batched per datagram burst */
 };
@@ -97,6 +99,9 @@ uint64_t kcp_deadline(const struct kcp *);
 
 /* The peer is reached over another path from now on: what was learned of the one before is forgotten (RFC 9000 9.4). */
 void kcp_path_changed(struct kcp *, uint64_t now);
+/* The round trip that a handshake took: what the first timeouts are made of, but not told as a measurement. No effect once there is
+ * a sample. */
+void kcp_seed_rtt(struct kcp *, uint64_t rtt_us, uint64_t now);
 
 /* --- run-time setters: effect at once, nothing lost --- */
 int kcp_set_mtu(struct kcp *, uint32_t mtu, uint64_t now);

@@ -8,9 +8,9 @@ take_rtt(struct kcp *k, uint64_t rtt)
 	if (rtt > RTT_SAMPLE_MAX_US)
 		return;
 	if (rtt < k->rtt_min)
-		k->rtt_min = rtt;
+		k->rtt_min = (uint32_t)rtt;
 	if (rtt > k->rtt_max)
-		k->rtt_max = rtt;
+		k->rtt_max = (uint32_t)rtt;
 }
 
 /* Rate sample of draft-ietf-ccwg-bbr: the newest segment sent decides. */
@@ -23,8 +23,14 @@ sample_rate(struct kcp *k, const struct snd_seg *s)
 	k->ack.prior_delivered = s->delivered;
 	k->ack.app_limited = s->app_limited;
 	k->sample_delivered_at = s->delivered_at;
-	k->sample_send_elapsed = s->sent_at - s->first_sent;
+	k->sample_send_elapsed = (uint32_t)(s->sent_at - s->first_sent);
 	k->first_sent = s->sent_at;
+}
+
+bool
+kcp_ack_calm(const struct kcp *k, const struct snd_seg *s)
+{
+	return (uint32_t)s->sent_at - k->cc.calm_from < k->cc.calm_to - k->cc.calm_from;
 }
 
 /* The peer has `sn`. `echo`: the clock of the datagram that brought it, when has_echo. */
@@ -33,7 +39,7 @@ seg_acked(struct kcp *k, uint32_t sn, bool has_echo, uint32_t echo, uint64_t now
 {
 	struct snd_seg *s = snd_at(k, sn);
 	uint32_t bytes = seg_bytes(k, s);
-	bool spurious = (s->flags & SEG_RTX) != 0 && has_echo && seq_before(echo, s->rtx_ts);
+	bool spurious = (s->flags & SEG_RTX) != 0 && has_echo && seq_before(echo, (uint32_t)s->sent_at);
 
 	kcp_loss_arrived(k, sn, spurious || s->state == SEG_LOST, now);
 	if (s->state == SEG_SENT) {
@@ -45,6 +51,10 @@ seg_acked(struct kcp *k, uint32_t sn, bool has_echo, uint32_t echo, uint64_t now
 	/* Each segment's own time: the echo of the newest datagram would tell only of those that were not overtaken. */
 	if (k->cfg.codec == WIRE_SESSION && s->xmit == 1 && s->copies == 0)
 		take_rtt(k, now - s->sent_at - (has_echo && echo == (uint32_t)s->sent_at ? k->ack_delay : 0));
+	else if (spurious && s->xmit == 2 && s->first_age != 0 && k->sent.count > KCP_THIN_SEGMENTS)
+		/* Without these, only the fast ones would be measured where many come late. In a thin flow it was rather the
+		 * acknowledgement that got lost. */
+		take_rtt(k, now - s->sent_at + s->first_age);
 	if (s->xmit > 1 || (s->copies > 0 && has_echo))
 		kcp_tail_judge(k, s->xmit > 1 || !seq_before(echo, (uint32_t)s->sent_at));
 	else
@@ -52,6 +62,8 @@ seg_acked(struct kcp *k, uint32_t sn, bool has_echo, uint32_t echo, uint64_t now
 	k->delivered += bytes;
 	k->delivered_at = now;
 	k->ack.acked += bytes;
+	if (kcp_ack_calm(k, s))
+		k->ack.calm_acked += bytes;
 	k->stat.bytes_acked += s->len;
 	k->snd_bytes -= s->len;
 	sample_rate(k, s);
@@ -122,7 +134,7 @@ take_session(struct kcp *k, const struct wire_frame *f, uint64_t now)
 	k->ack_delay = f->ts_delay_us <= age ? f->ts_delay_us : 0;
 	acked_until(k, f->una, f->has_ts, f->ts, now);
 	take_ranges(k, f, now);
-	if (k->rtt_min == UINT64_MAX && f->has_ts && k->ack.acked != acked && age >= f->ts_delay_us)
+	if (k->rtt_min == UINT32_MAX && f->has_ts && k->ack.acked != acked && age >= f->ts_delay_us)
 		take_rtt(k, age - f->ts_delay_us);
 	acked_until(k, k->snd_una, false, 0, now);
 	return 0;
@@ -164,13 +176,15 @@ kcp_ack_frame(struct kcp *k, const struct wire_frame *f, uint64_t now)
 }
 
 static uint64_t
-rate_sample(const struct kcp *k)
+rate_sample(struct kcp *k)
 {
 	uint64_t elapsed = k->delivered_at - k->sample_delivered_at;
 
+	k->ack.queued = elapsed > k->sample_send_elapsed + k->sample_send_elapsed / 8;
 	if (k->sample_send_elapsed > elapsed)
 		elapsed = k->sample_send_elapsed;
-	if (elapsed == 0 || elapsed < (k->rtt.min == UINT64_MAX ? 0 : k->rtt.min / 2))
+	/* One that overtook the others saw a lump of their acknowledgements, no rate. */
+	if (elapsed == 0 || elapsed < k->rtt.srtt / 2)
 		return 0;
 	return (k->delivered - k->ack.prior_delivered) * 1000000u / elapsed;
 }
@@ -183,7 +197,11 @@ kcp_ack_done(struct kcp *k, uint64_t now)
 	if (!k->input_seen)
 		return;
 	k->input_seen = false;
-	if (k->rtt_min != UINT64_MAX) {
+	if (k->seeded && (k->rtt_min != UINT32_MAX || k->una_rtt != 0)) {
+		rtt_init(&k->rtt, k->rtt.rto_min);
+		k->seeded = false;
+	}
+	if (k->rtt_min != UINT32_MAX) {
 		/* Of several samples both ends count: a peer that acknowledges late must not look like loss. */
 		if (k->rtt_max > k->rtt_min + k->rtt_min / 8)
 			rtt_sample(&k->rtt, k->rtt_max, now);
@@ -202,10 +220,8 @@ kcp_ack_done(struct kcp *k, uint64_t now)
 		a->now = now;
 		a->delivered = k->delivered;
 		a->inflight = k->inflight;
-		a->srtt = k->rtt.srtt;
-		a->reordered = kcp_loss_reordered(k, now);
-		a->min_rtt = k->rtt.min == UINT64_MAX ? 0 : k->rtt.min;
-		a->rtt = k->rtt_min != UINT64_MAX ? k->rtt_min : 0;
+		a->srtt = (uint32_t)k->rtt.srtt;
+		a->rtt = k->rtt_min != UINT32_MAX ? k->rtt_min : 0;
 		a->rate = a->acked > 0 ? rate_sample(k) : 0;
 		if (a->rate > 0)
 			k->stat.delivery_rate = a->rate;
@@ -221,7 +237,7 @@ kcp_ack_reset(struct kcp *k)
 {
 	k->ack = (struct cc_ack){ 0 };
 	k->ack_newest = 0;
-	k->rtt_min = UINT64_MAX;
+	k->rtt_min = UINT32_MAX;
 	k->rtt_max = 0;
 	k->una_rtt = 0;
 }

@@ -31,7 +31,7 @@
 enum seg_state { SEG_UNSENT, SEG_SENT, SEG_LOST, SEG_ACKED };
 
 #define SEG_FIN 1u
-#define SEG_RTX 2u        /* retransmitted as lost: rtx_ts is valid */
+#define SEG_RTX 2u        /* retransmitted as lost, at sent_at */
 #define SEG_TIMEOUT 4u    /* found lost by the timer, which says nothing about the order */
 
 /* One segment out; exactly a cache line. */
@@ -42,7 +42,7 @@ struct snd_seg {
 	uint64_t delivered_at;    /* rate sample: when that much was delivered */
 	uint64_t first_sent;      /* rate sample: send time of the segment that was acknowledged then */
 	uint32_t prev, next;      /* SENT, LOST: neighbours in their list; ACKED: next is where to look for what is not */
-	uint32_t rtx_ts;          /* clock of the last retransmission because of loss */
+	uint32_t first_age;       /* us: of the first transmission when it was repeated for the first time; 0: unknown or not */
 	uint16_t len, cap;
 	uint8_t state;            /* enum seg_state */
 	uint8_t xmit;             /* transmissions, saturating */
@@ -114,16 +114,15 @@ struct kcp {
 
 	/* loss detection, RFC 8985 */
 	uint64_t rack_sent_at;    /* send time of the newest segment known to have arrived */
-	uint64_t rack_rtt;
+	uint32_t rack_rtt;
 	uint32_t rack_sn;
-	uint32_t overtaken_at;    /* low 32 bits of the last time that a segment came after a later one */
 	uint64_t rack_deadline;   /* KCP_NEVER: none */
-	uint64_t reo_wnd;         /* us */
-	uint64_t lateness;        /* largest recent delay behind a later segment */
+	uint32_t reo_wnd;         /* us */
+	uint32_t lateness;        /* largest recent delay behind a later segment */
 	uint64_t lateness_at;
 	uint64_t rack_at;         /* when a segment arrived last */
 	uint64_t tlp_for;         /* sent_at of the tail that was probed last */
-	bool overtaken;           /* overtaken_at is set */
+	bool seeded;              /* rtt holds the handshake's word alone */
 	bool lost_undo;           /* a loss found earlier was none */
 	bool tlp_due;
 	bool input_seen;          /* an acknowledgement since kcp_input_done() */
@@ -133,7 +132,7 @@ struct kcp {
 	/* thin flows, kcp_tail.c */
 	uint64_t tail_at;             /* when the lone tail is repeated; KCP_NEVER: not */
 	uint64_t new_at;              /* last first transmission */
-	uint64_t gap;                 /* smoothed time between them, us; 0: unknown */
+	uint32_t gap;                 /* smoothed time between them, us; 0: unknown */
 	uint32_t lossy;               /* share of first transmissions lost lately, per 65536 */
 	uint32_t judged;              /* how many first transmissions that is made of */
 
@@ -141,9 +140,10 @@ struct kcp {
 	uint64_t delivered, delivered_at, first_sent;
 	uint64_t app_limited_until;   /* `delivered` at which the app-limited phase ends; 0: not limited */
 	struct cc_ack ack;            /* collected between two kcp_input_done() */
-	uint64_t sample_delivered_at, sample_send_elapsed;
+	uint64_t sample_delivered_at;
+	uint32_t sample_send_elapsed;
 	uint64_t ack_newest;          /* send time of the newest segment in `ack` */
-	uint64_t rtt_min, rtt_max;    /* samples of this datagram; rtt_min UINT64_MAX: none */
+	uint32_t rtt_min, rtt_max;    /* samples of this datagram; rtt_min UINT32_MAX: none */
 	uint32_t una_rtt;             /* from una alone, used when there is no other; 0: none */
 	uint32_t ack_delay;           /* us that the peer held the present acknowledgement's echo back */
 
@@ -161,6 +161,8 @@ struct kcp {
 	uint16_t partial;         /* segments of which only the beginning is there */
 	uint32_t rcv_fin;         /* sn of the last segment */
 	uint32_t adv_edge;        /* una + wnd as last told */
+	uint32_t read_from;       /* rcv_read and time (low bits) at which the present measurement of the reader began */
+	uint32_t read_at;
 
 	/* what to say */
 	struct ack_item *acks;
@@ -228,6 +230,8 @@ void kcp_recv_dispose(struct kcp *);
 int kcp_ack_frame(struct kcp *, const struct wire_frame *, uint64_t now);
 void kcp_ack_done(struct kcp *, uint64_t now);
 void kcp_ack_reset(struct kcp *);
+/* Whether a segment was sent while the flow itself gave no reason to drop (cc.h). */
+bool kcp_ack_calm(const struct kcp *, const struct snd_seg *);
 
 /* kcp_loss.c */
 void kcp_loss_detect(struct kcp *, uint64_t now);
@@ -235,8 +239,6 @@ void kcp_loss_detect(struct kcp *, uint64_t now);
 void kcp_loss_timers(struct kcp *, uint64_t now);
 uint64_t kcp_loss_deadline(const struct kcp *);
 /* `sn` arrived; spurious: although it had been found lost. */
-/* Segments came later than ones sent after them, within the last seconds. */
-bool kcp_loss_reordered(const struct kcp *, uint64_t now);
 void kcp_loss_arrived(struct kcp *, uint32_t sn, bool spurious, uint64_t now);
 void kcp_loss_mark(struct kcp *, uint32_t sn);
 

@@ -4,12 +4,6 @@
 #define REO_DECAY_US 8000000u   /* how long a measured reordering widens the window */
 #define REO_MIN_US 1000u
 
-bool
-kcp_loss_reordered(const struct kcp *k, uint64_t now)
-{
-	return k->overtaken && (uint32_t)now - k->overtaken_at < REO_DECAY_US;
-}
-
 /* Reordering window: a quarter of the least RTT (RFC 8985 7.1), wider where segments were seen to come later than that. */
 static uint64_t
 reo_wnd(const struct kcp *k, uint64_t now)
@@ -30,7 +24,7 @@ note_late(struct kcp *k, uint64_t late, uint64_t now)
 	if (late > k->rtt.srtt)
 		late = k->rtt.srtt;
 	if (late >= k->lateness || now - k->lateness_at >= REO_DECAY_US) {
-		k->lateness = late;
+		k->lateness = (uint32_t)late;
 		k->lateness_at = now;
 	}
 }
@@ -50,7 +44,8 @@ kcp_loss_arrived(struct kcp *k, uint32_t sn, bool spurious, uint64_t now)
 			return;
 		if (first_came) {
 			/* It was given up after the window and needed until now. */
-			note_late(k, took + k->reo_wnd, now);
+			took += s->first_age != 0 ? s->first_age : (uint64_t)k->rack_rtt + k->reo_wnd;
+			note_late(k, took > k->rack_rtt ? took - k->rack_rtt : 0, now);
 			return;
 		}
 		if (took > k->rack_rtt)
@@ -62,10 +57,8 @@ kcp_loss_arrived(struct kcp *k, uint32_t sn, bool spurious, uint64_t now)
 	if (s->sent_at > k->rack_sent_at || (s->sent_at == k->rack_sent_at && seq_after(sn, k->rack_sn))) {
 		k->rack_sent_at = s->sent_at;
 		k->rack_sn = sn;
-		k->rack_rtt = took;
+		k->rack_rtt = (uint32_t)took;
 	} else if (s->xmit == 1 && took > k->rack_rtt && now > k->rack_at) {
-		k->overtaken = true;
-		k->overtaken_at = (uint32_t)now;
 		note_late(k, took - k->rack_rtt, now);
 	}
 	k->rack_at = now;
@@ -79,6 +72,8 @@ kcp_loss_mark(struct kcp *k, uint32_t sn)
 	kcp_list_remove(k, &k->sent, sn);
 	k->inflight -= seg_bytes(k, s);
 	k->ack.lost += seg_bytes(k, s);
+	if (kcp_ack_calm(k, s))
+		k->ack.calm_lost += seg_bytes(k, s);
 	s->state = SEG_LOST;
 	kcp_list_append(k, &k->lost, sn);
 }
@@ -95,7 +90,7 @@ void
 kcp_loss_detect(struct kcp *k, uint64_t now)
 {
 	k->rack_deadline = KCP_NEVER;
-	k->reo_wnd = reo_wnd(k, now);
+	k->reo_wnd = (uint32_t)reo_wnd(k, now);
 	while (k->sent.count > 0) {
 		uint32_t sn = k->sent.head;
 		struct snd_seg *s = snd_at(k, sn);

@@ -142,8 +142,10 @@ resent(struct kcp *k, uint32_t sn, uint64_t now)
 {
 	struct snd_seg *s = snd_at(k, sn);
 
+	uint64_t age = now - s->sent_at;
+
+	s->first_age = s->xmit == 1 && s->copies == 0 && age <= UINT32_MAX ? (uint32_t)age : 0;
 	s->flags |= SEG_RTX;
-	s->rtx_ts = (uint32_t)now;
 	k->stat.retransmits++;
 	count_sent(k, sn, now);
 }

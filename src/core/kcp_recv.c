@@ -4,6 +4,8 @@
 #include "error.h"
 #include "kcp_internal.h"
 
+#define READ_WINDOWS 4u             /* a window of so many times what is read in a round trip: losses keep one waiting for three */
+#define RTT_GUESS_US 500000u        /* where nothing was sent that could measure it */
 #define ECHO_STALE_US 10000000u     /* after such a pause any clock is the newest */
 
 /* First sn that is not accepted. Plain KCP counts its window from rcv_nxt, whatever the program has not read yet. */
@@ -363,6 +365,22 @@ owe_window(struct kcp *k, uint64_t now)
 	}
 }
 
+/* Dynamic right-sizing (Fisk and Feng, 2001): the window follows what the program takes in one round trip. */
+static void
+size_window(struct kcp *k, uint64_t now)
+{
+	uint64_t rtt = k->rtt.srtt != 0 ? k->rtt.srtt : RTT_GUESS_US, want;
+
+	if (k->cfg.rcv_wnd >= k->cfg.rcv_wnd_max || (uint32_t)now - k->read_at < rtt)
+		return;
+	/* A pause says nothing of the pace. */
+	want = (uint64_t)(k->rcv_read - k->read_from) * READ_WINDOWS * rtt / ((uint32_t)now - k->read_at);
+	if (want > k->cfg.rcv_wnd)
+		k->cfg.rcv_wnd = want < k->cfg.rcv_wnd_max ? (uint32_t)want : k->cfg.rcv_wnd_max;
+	k->read_from = k->rcv_read;
+	k->read_at = (uint32_t)now;
+}
+
 void
 kcp_recv_consume(struct kcp *k, size_t len, uint64_t now)
 {
@@ -383,6 +401,7 @@ kcp_recv_consume(struct kcp *k, size_t len, uint64_t now)
 		k->rcv_read++;
 	}
 	skip_empty(k);
+	size_window(k, now);
 	advance(k);
 	owe_window(k, now);
 	shrink(k);

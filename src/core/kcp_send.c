@@ -4,6 +4,8 @@
 #include "error.h"
 #include "kcp_internal.h"
 
+#define SND_BUF_WINDOWS 2u
+
 void
 kcp_list_append(struct kcp *k, struct seg_list *l, uint32_t sn)
 {
@@ -121,7 +123,14 @@ tail_room(const struct kcp *k)
 static uint64_t
 send_buffer(const struct kcp *k)
 {
-	return k->cfg.snd_buf != 0 ? k->cfg.snd_buf : (uint64_t)k->cfg.snd_wnd * k->mss;
+	uint64_t wnd = (uint64_t)k->cfg.snd_wnd * k->mss;
+
+	if (k->cfg.snd_buf == 0)
+		return wnd;
+	/* What was lost and waits for its second round trip must not keep the window from being used (tcp_sndbuf_expand of Linux). */
+	if (SND_BUF_WINDOWS * k->cc.cwnd > k->cfg.snd_buf)
+		return SND_BUF_WINDOWS * k->cc.cwnd < wnd ? SND_BUF_WINDOWS * k->cc.cwnd : wnd;
+	return k->cfg.snd_buf;
 }
 
 size_t

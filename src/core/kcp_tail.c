@@ -43,7 +43,7 @@ kcp_tail_arm(struct kcp *k, uint64_t now)
 	uint64_t gap = now - k->new_at, wait;
 
 	if (k->new_at != 0 && gap < GAP_MAX_US)
-		k->gap = k->gap != 0 ? (7 * k->gap + gap) / 8 : gap;
+		k->gap = (uint32_t)(k->gap != 0 ? (7 * k->gap + gap) / 8 : gap);
 	k->new_at = now;
 	k->tail_at = KCP_NEVER;
 	if (!thin(k) || k->rtt.srtt == 0 || (k->judged >= TAIL_UNKNOWN && k->lossy < TAIL_LOSSLESS))

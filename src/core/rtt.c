@@ -39,7 +39,6 @@ rtt_sample(struct rtt *r, uint64_t rtt, uint64_t now)
 		return;
 	if (rtt == 0)
 		rtt = 1;
-	r->latest = rtt;
 	update_min(r, rtt, now);
 	if (r->srtt == 0) {
 		r->srtt = rtt;

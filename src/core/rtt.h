@@ -13,7 +13,6 @@
 struct rtt {
 	uint64_t srtt;       /* 0: no sample yet */
 	uint64_t rttvar;
-	uint64_t latest;
 	uint64_t min;        /* least sample of the last RTT_MIN_WINDOW_US; UINT64_MAX: none */
 	uint64_t min_at;     /* when `min` was measured */
 	uint64_t next_min;   /* least sample of the second half of the window, takes over when `min` expires */

@@ -193,6 +193,7 @@ session_prove(struct session *s, uint64_t now)
 	if (error != 0)
 		return error;
 	s->opening_rtt = (uint32_t)(now - (s->opening->until - SESSION_HALF_OPEN_MAX_US));
+	kcp_seed_rtt(s->kcp, s->opening_rtt, now);
 	l->room--;
 	endpoint_half_open_done(s);
 	s->clocks[SESSION_CLOCK_GIVEUP] = TIMER_NEVER;

@@ -9,6 +9,9 @@
  * enough for 100 Mbit/s over 240 ms. Less would slow long paths, more only lets a writer run ahead. */
 #define SESSCFG_SEND_BUFFER (3u << 20)
 
+/* Segments that the windows grow to where the path is that long and the reader that fast: 11 MB, 100 Mbit/s over 250 ms with losses. */
+#define SESSCFG_WINDOW_MAX 8192u
+
 static bool
 sesscfg_has(const struct rules_options *o, enum rules_option opt)
 {
@@ -89,6 +92,18 @@ sesscfg_numbers(struct session_config *cfg, const struct rules_options *o)
 	}
 }
 
+/* Windows that nobody asked for follow the path. Without congestion control the send window is all that holds a flow back. */
+static void
+sesscfg_windows(struct session_config *cfg, const struct rules_options *o)
+{
+	if (cfg->kcp.cc != KCP_CC_AUTO || (sesscfg_has(o, RULES_OPT_MODE) && o->mode == RULES_MODE_AIOKCP))
+		return;
+	if (!sesscfg_has(o, RULES_OPT_SEND_WINDOW_SIZE))
+		cfg->kcp.snd_wnd = SESSCFG_WINDOW_MAX;
+	if (!sesscfg_has(o, RULES_OPT_RECEIVE_WINDOW_SIZE))
+		cfg->kcp.rcv_wnd_max = SESSCFG_WINDOW_MAX;
+}
+
 void
 sesscfg_from_options(struct session_config *cfg, const struct rules_options *o)
 {
@@ -110,6 +125,7 @@ sesscfg_from_options(struct session_config *cfg, const struct rules_options *o)
 	if (sesscfg_has(o, RULES_OPT_MODE))
 		sesscfg_mode(cfg, o->mode);
 	sesscfg_numbers(cfg, o);
+	sesscfg_windows(cfg, o);
 }
 
 int
