@@ -5,12 +5,14 @@ usage: leave.py sink ADDRESS PORT BYTES        accepts one connection, checks BY
        leave.py source ADDRESS PORT BYTES WAY  connects, writes, and leaves by WAY
        leave.py server ADDRESS PORT BYTES WAY  accepts, writes, and leaves by WAY
        leave.py client ADDRESS PORT BYTES      connects and checks as sink does
+       leave.py waiter ADDRESS PORT BYTES      accepts and expects a reset
 """
 import hashlib
 import os
 import signal
 import socket
 import sys
+import time
 
 
 def payload(size):
@@ -22,7 +24,6 @@ def by_fork():
     if os.fork() != 0:
         os._exit(0)
     signal.alarm(20)
-    import time
     time.sleep(0.2)
     os._exit(0)
 
@@ -36,6 +37,7 @@ WAYS = {
     "fork": lambda sock: by_fork(),
     "abort": lambda sock: (signal.signal(signal.SIGABRT, signal.SIG_DFL), os.abort()),
     "kill": lambda sock: os.kill(os.getpid(), signal.SIGKILL),
+    "kill-later": lambda sock: (time.sleep(0.5), os.kill(os.getpid(), signal.SIGKILL)),
     "status": lambda sock: os._exit(42),
 }
 
@@ -47,10 +49,20 @@ def check(sock, size):
         sys.exit(f"{len(received)} bytes, or other ones, instead of {size}")
 
 
+def check_reset(sock):
+    sock.settimeout(50)
+    try:
+        while sock.recv(65536):
+            pass
+        sys.exit("an orderly end instead of a reset")
+    except ConnectionResetError:
+        pass
+
+
 def main():
     role, address, port, size = sys.argv[1], sys.argv[2], int(sys.argv[3]), int(sys.argv[4])
     family = socket.AF_INET6 if ":" in address else socket.AF_INET
-    if role in ("sink", "server"):
+    if role in ("sink", "server", "waiter"):
         with socket.create_server((address, port), family=family) as listener:
             listener.settimeout(50)
             sock, _ = listener.accept()
@@ -60,6 +72,8 @@ def main():
         sock.setblocking(True)
     if role in ("sink", "client"):
         check(sock, size)
+    elif role == "waiter":
+        check_reset(sock)
     else:
         sock.sendall(payload(size))
         WAYS[sys.argv[5]](sock)

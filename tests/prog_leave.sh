@@ -39,6 +39,13 @@ for way in close exit _exit exec exec-inherited fork status abort kill; do
 	ended $? $way
 done
 
+step "the peer of a killed program learns of it although it only waits"
+start_b 7000 env KCPSHIM_KEEPALIVE=1 $leave waiter "$NETLAB_B4" 7000 0
+wait_kcp 7000
+ask_a 7000 $leave source "$NETLAB_B4" 7000 1000 kill-later
+ended $? kill
+wait "$started" || fail "the server was not told"
+
 step "nothing of it stays behind"
 quiet() { [ -z "$(ip netns pids "$netlab_a")$(ip netns pids "$netlab_b")" ]; }
 wait_until 60 quiet || {

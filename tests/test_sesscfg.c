@@ -58,6 +58,7 @@ START_TEST(test_aiokcp_defaults)
 	ck_assert_uint_eq(cfg.kcp.rcv_wnd, 128);
 	ck_assert(!cfg.kcp.stream);
 	ck_assert_uint_eq(cfg.idle_timeout_us, 600ull * 1000000);
+	ck_assert_uint_eq(cfg.keep_idle_us, 25000000);
 }
 END_TEST
 
@@ -69,6 +70,7 @@ START_TEST(test_units)
 	make(&cfg, options);
 	ck_assert_uint_eq(cfg.idle_timeout_us, 30000000);
 	ck_assert_uint_eq(cfg.keep_idle_us, 7000000);
+	ck_assert_uint_eq(cfg.keep_count, SESSION_KEEP_FOREVER);
 	ck_assert_uint_eq(cfg.kcp.snd_wnd, 999);
 	ck_assert_uint_eq(cfg.kcp.snd_buf, 0);
 }

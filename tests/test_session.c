@@ -335,6 +335,31 @@ START_TEST(keepalive_notices_a_dead_peer)
 }
 END_TEST
 
+START_TEST(keepalive_for_ever_asks_ever_more_rarely)
+{
+	uint64_t start;
+	int first, n;
+
+	session_set_timeouts(client, 0, 10000000, 10000000, SESSION_KEEP_FOREVER, sp.now);
+	sp.cut[1] = true;
+	start = sp.now;
+	first = sp.nlog;
+	sesspair_run(&sp, start + 100000000);
+	n = sp.nlog - first;
+	ck_assert_int_ge(n, 4);
+	sesspair_run(&sp, start + 1000000000);
+	ck_assert_int_le(sp.nlog - first, 3 * n);
+	ck_assert_int_eq(session_state(client), SESSION_ESTABLISHED);
+	sp.cut[1] = false;
+	sesspair_run(&sp, sp.now + 200000000);
+	/* Answered again: as often as at first. */
+	first = sp.nlog;
+	sesspair_run(&sp, sp.now + 100000000);
+	ck_assert_int_ge(sp.nlog - first, 18);
+	ck_assert_int_eq(session_state(client), SESSION_ESTABLISHED);
+}
+END_TEST
+
 START_TEST(idle_without_keepalive_is_silent)
 {
 	int n = sp.nlog;
@@ -533,6 +558,7 @@ main(void)
 	tcase_add_test(open, bytes_before_reset_stay_readable);
 	tcase_add_test(open, orphan_is_given_up);
 	tcase_add_test(open, keepalive_notices_a_dead_peer);
+	tcase_add_test(open, keepalive_for_ever_asks_ever_more_rarely);
 	tcase_add_test(open, idle_without_keepalive_is_silent);
 	tcase_add_test(open, user_timeout_ends_unanswered_data);
 	tcase_add_test(open, closed_session_gives_up_sooner);

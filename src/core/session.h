@@ -49,8 +49,11 @@ struct session_config {
 	uint64_t user_timeout_us;    /* unacknowledged data without any answer; 0: default 600 s */
 	uint64_t idle_timeout_us;    /* silence that ends the session; 0: never (aiokcp: 600 s) */
 	uint64_t keep_idle_us, keep_interval_us; /* keepalive; keep_idle_us == 0: off */
-	uint32_t keep_count;
+	uint32_t keep_count;         /* unanswered ones that end the session, or SESSION_KEEP_FOREVER */
 };
+
+/* Silence alone ends nothing: the peer is asked ever more rarely. What it sends, or an ICMP error, tells the rest. */
+#define SESSION_KEEP_FOREVER UINT32_MAX
 
 enum session_crypto { SESSION_CRYPTO_AUTO, SESSION_CRYPTO_NONE, SESSION_CRYPTO_AEAD, SESSION_CRYPTO_AES_CBC, SESSION_CRYPTO_PLUGIN };
 

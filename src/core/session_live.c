@@ -10,6 +10,7 @@
 #define PROOF_RETRY_MAX_US 2000000u
 #define KEEP_INTERVAL_US UINT64_C(75000000)  /* Linux: tcp_keepalive_intvl */
 #define KEEP_COUNT 9u                        /* Linux: tcp_keepalive_probes */
+#define KEEP_DOUBLINGS 4u            /* of the interval, while nobody answers */
 
 uint64_t
 session_rtt(const struct session *s)
@@ -34,7 +35,8 @@ void
 session_alive(struct session *s, uint64_t now)
 {
 	s->received_at = now;
-	s->keep_sent = 0;
+	if (s->keep_sent > 0)
+		session_arm_keepalive(s, now);
 	s->probes = s->refused = 0;
 	s->clocks[SESSION_CLOCK_PROBE] = TIMER_NEVER;
 	if (s->unconfirmed) {
@@ -102,11 +104,14 @@ clock_keep(struct session *s, uint64_t now)
 		s->clocks[SESSION_CLOCK_KEEP] = s->received_at + s->keep_idle;
 		return;
 	}
-	if (s->keep_sent >= count) {
+	if (count == SESSION_KEEP_FOREVER)
+		interval <<= s->keep_sent < KEEP_DOUBLINGS ? s->keep_sent : KEEP_DOUBLINGS;
+	else if (s->keep_sent >= count) {
 		session_end(s, KCPSHIM_E_TIMEDOUT, true, now);
 		return;
 	}
-	s->keep_sent++;
+	if (s->keep_sent < UINT8_MAX)
+		s->keep_sent++;
 	s->clocks[SESSION_CLOCK_KEEP] = now + interval;
 	session_ping(s, now);
 }

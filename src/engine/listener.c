@@ -224,6 +224,7 @@ listener_setup(struct loop *l, struct listener *li, int tcp_fd, enum rules_actio
 	if ((error = sesscfg_make(l, &opts, &cfg)) != 0)
 		return error;
 	listener_prepare_resets(l, &cfg, tcp_fd);
+	li->keep_idle_us = cfg.keep_idle_us;
 	li->handle = endpoint_listen(l->ep, li->udp->handle, &cfg);
 	if (li->handle < 0)
 		return li->handle == KCPSHIM_E_FULL ? EADDRINUSE : ENOBUFS;

@@ -28,6 +28,7 @@ struct listener {
 	unsigned backlog;
 	int unit;               /* what one queued message charges the pair (SIOCOUTQ), 0: not known yet */
 	uint64_t ino;
+	uint64_t keep_idle_us;  /* the rule's, for accepted connections */
 	struct options options;
 	LIST_ENTRY(listener) all;
 };

@@ -238,6 +238,7 @@ relay_connect(struct loop *l, int tcp_fd, const struct netaddr *peer, struct con
 		goto fail;
 	}
 	session_set_owner(c->session, c);
+	c->keep_idle_us = cfg.keep_idle_us;
 	if (action == RULES_AUTO && (error = tunnel_arm(l, c, tcp_fd)) != 0) {
 		session_set_owner(c->session, NULL);
 		session_abort(c->session, l->now);
@@ -272,6 +273,7 @@ relay_accept(struct loop *l, struct session *s, struct listener *li, struct conn
 		c->ident.local.port = li->ident.local.port;
 	}
 	c->opened = c->reported = true;
+	c->keep_idle_us = li->keep_idle_us;
 	if ((error = options_copy(l->mem, &c->options, &li->options)) != 0 ||
 	    (error = relay_make_pair(l, c, false, app_fd)) != 0) {
 		session_set_owner(s, NULL);
@@ -457,8 +459,8 @@ relay_apply_options(struct loop *l, struct conn *c)
 {
 	const struct options *o = &c->options;
 	uint64_t user = (uint64_t)(unsigned)options_int(o, IPPROTO_TCP, TCP_USER_TIMEOUT, 0) * 1000u;
-	uint64_t idle = 0, interval = 0;
-	uint32_t count = 0;
+	uint64_t idle = c->keep_idle_us, interval = c->keep_idle_us;
+	uint32_t count = SESSION_KEEP_FOREVER;
 
 	if (c->session == NULL)
 		return;
@@ -467,10 +469,7 @@ relay_apply_options(struct loop *l, struct conn *c)
 		interval = (uint64_t)options_int(o, IPPROTO_TCP, TCP_KEEPINTVL, 75) * 1000000u;
 		count = (uint32_t)options_int(o, IPPROTO_TCP, TCP_KEEPCNT, 9);
 	}
-	/* Without a word of the program the rule's own keepalive holds. */
-	if (user != 0 || idle != 0 || c->timeouts_set)
-		session_set_timeouts(c->session, user, idle, interval, count, l->now);
-	c->timeouts_set = user != 0 || idle != 0;
+	session_set_timeouts(c->session, user, idle, interval, count, l->now);
 	relay_cork(l, c, options_int(o, IPPROTO_TCP, TCP_CORK, 0) != 0);
 }
 

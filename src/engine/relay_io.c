@@ -127,6 +127,13 @@ relay_read(struct loop *l, struct conn *c)
 
 /* --- session -> program --- */
 
+void
+relay_pair_full(struct loop *l, struct conn *c)
+{
+	c->writable = false;
+	(void)loop_modify(l, &c->src, c->src.events | EPOLLOUT);
+}
+
 static bool
 relay_write(struct loop *l, struct conn *c)
 {
@@ -147,10 +154,9 @@ relay_write(struct loop *l, struct conn *c)
 				w += (ssize_t)iov[i].iov_len;
 		else
 			w = sendmsg(c->src.fd, &m, MSG_NOSIGNAL | MSG_DONTWAIT);
-		if (w < 0 && errno == EAGAIN) {
-			c->writable = false;
-			(void)loop_modify(l, &c->src, c->src.events | EPOLLOUT);
-		} else if (w < 0)
+		if (w < 0 && errno == EAGAIN)
+			relay_pair_full(l, c);
+		else if (w < 0)
 			dropping = c->discard = true; /* the program reads no more (SHUT_RD); the peer need not know */
 		if (w <= 0)
 			continue;

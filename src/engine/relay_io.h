@@ -10,6 +10,8 @@
 
 /* The pair became ready (source.ready). */
 void relay_ready(struct loop *, struct source *, uint32_t events);
+/* The program has to read before its pair takes more: source.ready tells. */
+void relay_pair_full(struct loop *, struct conn *);
 /* Throws away up to n unread bytes of a stream. */
 void relay_discard(int fd, size_t n);
 /* Takes the filler of a pending connect() out: POLLOUT appears. */

@@ -8,6 +8,7 @@
 /* What a program may write ahead of the peer's acknowledgements, bytes; as Linux caps TCP's own send buffer (tcp_wmem), and
  * enough for 100 Mbit/s over 240 ms. Less would slow long paths, more only lets a writer run ahead. */
 #define SESSCFG_SEND_BUFFER (3u << 20)
+#define SESSCFG_KEEPALIVE_S 25u
 
 /* Segments that the windows grow to where the path is that long and the reader that fast: 11 MB, 100 Mbit/s over 250 ms with losses. */
 #define SESSCFG_WINDOW_MAX 8192u
@@ -86,10 +87,11 @@ sesscfg_numbers(struct session_config *cfg, const struct rules_options *o)
 		cfg->idle_timeout_us = o->timeout * 1000000ull;
 	if (sesscfg_has(o, RULES_OPT_HANDSHAKES))
 		cfg->handshakes = o->handshakes;
-	if (sesscfg_has(o, RULES_OPT_KEEPALIVE)) {
+	/* UDP state in middleboxes is short-lived (RFC 4787 REQ-5), and a peer whose process was killed says nothing unless it is asked. */
+	cfg->keep_idle_us = cfg->keep_interval_us = SESSCFG_KEEPALIVE_S * 1000000ull;
+	cfg->keep_count = SESSION_KEEP_FOREVER;
+	if (sesscfg_has(o, RULES_OPT_KEEPALIVE))
 		cfg->keep_idle_us = cfg->keep_interval_us = o->keepalive * 1000000ull;
-		cfg->keep_count = 3;
-	}
 }
 
 /* Windows that nobody asked for follow the path. Without congestion control the send window is all that holds a flow back. */

@@ -332,7 +332,7 @@ tunnel_in(struct loop *l, struct conn *c)
 		}
 		if (!c->discard && (w = send(c->src.fd, buf, (size_t)n, MSG_NOSIGNAL | MSG_DONTWAIT)) < 0) {
 			if (errno == EAGAIN)
-				c->writable = false;
+				relay_pair_full(l, c);
 			else
 				c->discard = true; /* the program reads no more (SHUT_RD); the peer need not know */
 			continue;
