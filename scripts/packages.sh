@@ -42,6 +42,14 @@ openssl openssl
 mosquitto mosquitto
 mosquitto_pub mosquitto-clients
 vsftpd vsftpd
+inetd openbsd-inetd
+telnet inetutils-telnet
+fcgiwrap fcgiwrap
+perl perl
+php php-cli
+ruby ruby
+node nodejs
+javac default-jdk-headless
 mandoc mandoc
 go golang-go
 file:/usr/share/gocode/src/github.com/xtaci/kcp-go golang-github-xtaci-kcp-dev

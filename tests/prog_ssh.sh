@@ -9,6 +9,7 @@ ssh-keygen -q -t ed25519 -N '' -f "$dir/host" && ssh-keygen -q -t ed25519 -N '' 
 cp "$dir/user.pub" "$dir/authorized"
 cat >"$dir/sshd_config" <<END
 Port 2222
+GatewayPorts clientspecified
 HostKey $dir/host
 AuthorizedKeysFile $dir/authorized
 PidFile $dir/pid
@@ -30,7 +31,7 @@ UserKnownHostsFile /dev/null
 LogLevel ERROR
 END
 sample_file data 4000000
-start_b 2222 "$(command -v sshd)" -D -e -f "$dir/sshd_config" 2>"$dir/log"
+start_b 2222,9002-9005 "$(command -v sshd)" -D -e -f "$dir/sshd_config" 2>"$dir/log"
 wait_kcp 2222
 # $1 is the program, the rest its arguments; all of them take -F.
 client() { prog_name=$1; shift; ask_a 2222 "$prog_name" -F "$dir/config" "$@" || fail "$prog_name: $? $(tail -n 5 "$dir/log")"; }
@@ -62,12 +63,37 @@ if command -v rsync >/dev/null; then
 fi
 
 if command -v socat >/dev/null; then
-	step "a forwarded port"
 	in_b socat TCP-LISTEN:9000,fork,bind=127.0.0.1 EXEC:cat &
-	start_a 2222 ssh -F "$dir/config" -N -L 9001:127.0.0.1:9000 "$NETLAB_B4"
-	is_forwarded() { [ -n "$(in_a ss -Hltn 'sport = :9001')" ]; }
-	wait_until 20 is_forwarded || fail "ssh -L does not listen"
-	tcp_a socat -t 20 - TCP:127.0.0.1:9001 <"$NETLAB_TMP/data" >"$NETLAB_TMP/forwarded" || fail "socat: $?"
-	same "$NETLAB_TMP/data" "$NETLAB_TMP/forwarded"
+	in_a socat TCP-LISTEN:9000,fork,bind=127.0.0.1 EXEC:cat &
+	# echoed WHO PORT: what goes to the port comes back.
+	echoed() {
+		"$1" 2222,9002-9005 timeout "$PROG_SECONDS" socat -t 20 - "TCP:$2" <"$NETLAB_TMP/data" >"$NETLAB_TMP/forwarded" ||
+			fail "socat $2: $?"
+		same "$NETLAB_TMP/data" "$NETLAB_TMP/forwarded"
+	}
+	listens() { [ -n "$("in_$1" ss -Hltun "sport = :$2")" ]; }
+
+	step "forwarded ports: -L, -R and -D, heard by TCP"
+	start_a 2222 ssh -F "$dir/config" -N -L 9001:127.0.0.1:9000 -R 9001:127.0.0.1:9000 -D 9006 "$NETLAB_B4"
+	for where in 'a 9001' 'b 9001' 'a 9006'; do
+		# shellcheck disable=SC2086
+		wait_until 20 listens $where || fail "ssh does not listen: $where"
+	done
+	echoed kcp_a 127.0.0.1:9001
+	echoed kcp_b 127.0.0.1:9001
+	if command -v curl >/dev/null && command -v python3 >/dev/null; then
+		in_b python3 -m http.server -b 127.0.0.1 -d "$NETLAB_TMP" 9007 >/dev/null 2>&1 &
+		wait_until 10 listens b 9007 || fail "http.server does not listen"
+		tcp_a curl -sS -x socks5h://127.0.0.1:9006 -o "$NETLAB_TMP/got" http://127.0.0.1:9007/data || fail "curl: $?"
+		same "$NETLAB_TMP/data" "$NETLAB_TMP/got"
+	fi
+	kill "$started"
+	wait "$started"
+
+	step "forwarded ports that are on KCP themselves"
+	start_a 2222,9002-9005 ssh -F "$dir/config" -N -L "$NETLAB_A4:9002:127.0.0.1:9000" -R "$NETLAB_B4:9003:127.0.0.1:9000" "$NETLAB_B4"
+	wait_until 20 listens a 9002 && wait_until 20 on_kcp 9003 || fail "ssh does not listen"
+	echoed kcp_b "$NETLAB_A4:9002"
+	echoed kcp_a "$NETLAB_B4:9003"
 fi
 exit 0

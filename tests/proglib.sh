@@ -9,7 +9,7 @@
 # With PROG_KERNEL=1 all of it runs over kernel TCP: what fails then is not the shim's fault.
 #   sample_file NAME BYTES                   $NETLAB_TMP/NAME with random bytes
 #   same FILE FILE                           fails unless equal
-#   certificate KEYFILE FILE
+#   certificate KEYFILE FILE   a key, and a certificate for the addresses of b
 #   step TEXT                                says what is being tested
 . "$top_srcdir/tests/netlab.sh"
 
