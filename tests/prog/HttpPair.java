@@ -2,7 +2,6 @@
 import com.sun.net.httpserver.HttpServer;
 import java.io.IOException;
 import java.io.InputStream;
-import java.net.InetAddress;
 import java.net.InetSocketAddress;
 import java.net.ServerSocket;
 import java.net.Socket;
@@ -34,8 +33,8 @@ public class HttpPair {
     }
 
     /* /get/N answers with bytes(N, N), /echo with what was sent; /quit ends the server. */
-    static void server(String host, int port) throws Exception {
-        HttpServer server = HttpServer.create(new InetSocketAddress(host, port), 0);
+    static void server(int port) throws Exception {
+        HttpServer server = HttpServer.create(new InetSocketAddress(port), 0);
         server.setExecutor(Executors.newFixedThreadPool(4));
         server.createContext("/get/", exchange -> {
             int n = Integer.parseInt(exchange.getRequestURI().getPath().substring(5));
@@ -58,13 +57,13 @@ public class HttpPair {
                 System.exit(0);
             }).start();
         });
-        echo(host, port + 1);
+        echo(port + 1);
         server.start();
     }
 
     /* Echoes each connection until its end. */
-    static void echo(String host, int port) throws IOException {
-        ServerSocket listener = new ServerSocket(port, 50, InetAddress.getByName(host));
+    static void echo(int port) throws IOException {
+        ServerSocket listener = new ServerSocket(port);
         Thread acceptor = new Thread(() -> {
             while (true) {
                 try {
@@ -152,17 +151,20 @@ public class HttpPair {
         System.out.println("sockets ok");
     }
 
-    /* HttpPair server HOST PORT | client HOST PORT */
+    /* HttpPair server PORT | client PORT HOST... */
     public static void main(String[] args) throws Exception {
-        String host = args[1];
-        int port = Integer.parseInt(args[2]);
+        int port = Integer.parseInt(args[1]);
         if (args[0].equals("server")) {
-            server(host, port);
+            server(port);
             return;
         }
-        String base = "http://" + (host.contains(":") ? "[" + host + "]" : host) + ":" + port;
-        http(base);
-        sockets(host, port + 1);
+        String base = null;
+        for (String host : Arrays.asList(args).subList(2, args.length)) {
+            System.out.println(host);
+            base = "http://" + (host.contains(":") ? "[" + host + "]" : host) + ":" + port;
+            http(base);
+            sockets(host, port + 1);
+        }
         HttpClient.newHttpClient().send(HttpRequest.newBuilder(URI.create(base + "/quit")).build(),
             HttpResponse.BodyHandlers.discarding());
     }

@@ -3,7 +3,7 @@
 const cluster = require('cluster');
 const crypto = require('crypto');
 const fs = require('fs');
-const [host, key, cert] = process.argv.slice(2);
+const [key, cert] = process.argv.slice(2);
 
 if (cluster.isPrimary) {
 	const workers = [cluster.fork(), cluster.fork()];
@@ -26,8 +26,8 @@ if (cluster.isPrimary) {
 			response.end(Buffer.alloc(size, crypto.createHash('sha256').update(String(size)).digest()));
 		}
 	};
-	require('http').createServer(answer).listen(8080, host);
-	require('https').createServer(options, answer).listen(8443, host);
-	require('http2').createSecureServer(options, answer).listen(8444, host);
+	require('http').createServer(answer).listen(8080);
+	require('https').createServer(options, answer).listen(8443);
+	require('http2').createSecureServer(options, answer).listen(8444);
 	process.on('SIGTERM', () => process.exit(0));
 }
