@@ -42,6 +42,7 @@ openssl openssl
 mosquitto mosquitto
 mosquitto_pub mosquitto-clients
 vsftpd vsftpd
+pgrep procps
 inetd openbsd-inetd
 telnet inetutils-telnet
 fcgiwrap fcgiwrap

@@ -1,7 +1,7 @@
 #!/bin/sh
 # nginx with four workers under wrk: every answer is right, and neither a reload nor a change of the binary loses a request.
 . "$top_srcdir/tests/proglib.sh"
-prog_start nginx wrk curl ss -- rate=200M queue=50ms delay=2ms
+prog_start nginx wrk curl pgrep ss -- rate=200M queue=50ms delay=2ms
 mkdir "$NETLAB_TMP/www" "$NETLAB_TMP/run"
 run=$NETLAB_TMP/run
 chmod a+rwX "$NETLAB_TMP/www" "$run"

@@ -1,7 +1,7 @@
 #!/bin/sh
 # php: its web server with four workers, and its streams as a client: HTTP, uploads, stream_select over many sockets.
 . "$top_srcdir/tests/proglib.sh"
-prog_start php curl ss
+prog_start php curl pkill ss
 mkdir "$NETLAB_TMP/www"
 sample_file www/file 3000000
 echo '<?php echo $_SERVER["REQUEST_METHOD"] === "POST" ? hash("sha256", file_get_contents("php://input")) : $_SERVER["REMOTE_ADDR"];' >"$NETLAB_TMP/www/index.php"
