@@ -47,6 +47,8 @@ survive() {
 	client=$!
 	exec 3>"$dir/in"
 	wait_for -s "$dir/out" "no connection: $(cat "$dir/err")"
+	# What follows an opening by itself is over then: nothing may be sent while nobody listens.
+	sleep 0.5
 	stop_server
 	start_server "$@"
 	echo "$wait" >&3
