@@ -204,6 +204,12 @@ kcp_send_stuck(const struct kcp *k)
 	return s->state != SEG_ACKED && s->xmit > KCP_STUCK_TRANSMISSIONS;
 }
 
+uint64_t
+kcp_send_arrived(const struct kcp *k)
+{
+	return k->rack_sent_at;
+}
+
 void
 kcp_path_changed(struct kcp *k, uint64_t now)
 {

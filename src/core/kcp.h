@@ -138,6 +138,8 @@ uint64_t kcp_srtt(const struct kcp *);
 void kcp_get_info(const struct kcp *, struct kcp_info *);
 /* Something was sent again and again without an answer: the path is gone, or it loses what is as large. */
 bool kcp_send_stuck(const struct kcp *);
+/* When the newest segment was sent that is known to have arrived; 0: none is. */
+uint64_t kcp_send_arrived(const struct kcp *);
 /* True when nothing written is unacknowledged (data and fin). */
 bool kcp_send_drained(const struct kcp *);
 

@@ -58,7 +58,7 @@ uint16_t pmtu_due(const struct pmtu *, uint64_t now);
 void pmtu_sent(struct pmtu *, uint64_t timeout, uint64_t now);
 /* A probe of `size` bytes arrived, however long ago it was sent. True: the size in force changed. */
 bool pmtu_answered(struct pmtu *, uint16_t size, uint64_t now);
-/* At pmtu.at: what was waited for did not come. `alive`: but other datagrams of the peer did. */
+/* At pmtu.at: what was waited for did not come. `alive`: but something that was sent later did arrive. */
 void pmtu_expired(struct pmtu *, bool alive, uint64_t now);
 /* The own host refuses datagrams of `size` bytes; it would send `fits`, 0: unknown. True: the size in force changed. */
 bool pmtu_refused(struct pmtu *, uint16_t size, uint16_t fits, uint64_t now);

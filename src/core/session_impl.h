@@ -105,6 +105,7 @@ struct session_phases {
 /* What is being found out about the path. */
 struct session_pmtu {
 	struct pmtu search;
+	uint64_t sent_at;              /* newest probe */
 	uint64_t token;                /* of a probe: this plus its size; 0: none was sent since the size changed */
 };
 

@@ -157,13 +157,15 @@ session_pmtu_output(struct session *s, uint8_t *buf, size_t cap, uint64_t now)
 	if (!probing(s))
 		return 0;
 	search = &s->pmtu->search;
-	pmtu_expired(search, s->received_at + timeout(s) >= now, now);
+	/* A host that is busy for a while looks like a lost probe; one overtaken by what was sent after it is lost, or nearly. */
+	pmtu_expired(search, kcp_send_arrived(s->kcp) > s->pmtu->sent_at, now);
 	size = pmtu_due(search, now);
 	if (size == 0)
 		return 0;
 	if (s->pmtu->token == 0)
 		s->pmtu->token = random_u64(&s->endpoint->random) | 1;
 	pmtu_sent(search, timeout(s), now);
+	s->pmtu->sent_at = now;
 	if (size > cap)
 		return 0;
 	body = s->plain ? session_plain_begin(s, buf, size, &room) : session_seal_begin(s, buf, size, &room, now);
