@@ -10,6 +10,7 @@ gcc gcc
 pkg-config pkg-config
 pc:libbsd libbsd-dev
 pc:nettle nettle-dev
+pc:libisal libisal-dev
 file:/usr/include/gmp.h|/usr/include/x86_64-linux-gnu/gmp.h|/usr/include/aarch64-linux-gnu/gmp.h libgmp-dev
 pc:check check
 '

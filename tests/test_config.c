@@ -187,7 +187,9 @@ START_TEST(file_errors_name_file_and_line)
 	put("rules", "\n\nauto any *:1 crypto=aes-cbc\n", 0644);
 	load_fails("rules:3: crypto=aes-cbc needs wire=plain");
 	put("rules", "kcp any *:1 fec=10+3\n", 0644);
-	load_fails("rules:1: fec=10+3: erasure coding is not supported in this version, only fec=off");
+	load_fails("rules:1: fec=10+3 is not one of off, auto, K:M");
+	put("rules", "kcp any *:1 fec=auto wire=plain\n", 0644);
+	load_fails("rules:1: fec=auto needs wire=session: a plain peer has to know the groups beforehand");
 }
 END_TEST
 

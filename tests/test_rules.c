@@ -101,6 +101,8 @@ static const struct { const char *text, *normal; } good[] = {
 	{ "kcp any *:1 rate=5M", "kcp any *:1 rate=5000000" },
 	{ "kcp any *:1 rate=12k", "kcp any *:1 rate=12000" },
 	{ "kcp any *:1 rate=1000G", "kcp any *:1 rate=1000000000000" },
+	{ "kcp any *:1 fec=10:3", "kcp any *:1 fec=10:3" },
+	{ "kcp any *:1 fec=auto", "kcp any *:1 fec=auto" },
 	{ "kcp any *:1 cc=none open=empty-push fec=off", "kcp any *:1 cc=none open=empty-push fec=off" },
 	{ "kcp any *:1 mode=aiokcp", "kcp any *:1 mode=aiokcp" },
 };
@@ -216,8 +218,9 @@ static const struct { const char *text, *error; } bad[] = {
 	{ "kcp any *:1 udp_port=65536", "t:1: udp_port=65536 is not a number from 0 to 65535" },
 	{ "kcp any *:1 cc=bbr", "t:1: cc=bbr is not one of auto, kcp, none" },
 	{ "kcp any *:1 open=1", "t:1: open=1 is not one of none, empty-push" },
-	{ "kcp any *:1 fec=10+3",
-	    "t:1: fec=10+3: erasure coding is not supported in this version, only fec=off" },
+	{ "kcp any *:1 fec=10+3", "t:1: fec=10+3 is not one of off, auto, K:M" },
+	{ "kcp any *:1 fec=65:3", "t:1: fec=65:3 is not one of off, auto, K:M" },
+	{ "kcp any *:1 fec=10:0", "t:1: fec=10:0 is not one of off, auto, K:M" },
 	{ "kcp any *:1 engine=process",
 	    "t:1: engine= is for the whole process: set KCPSHIM_ENGINE, or use kcprun -o" },
 	{ "kcp any *:1 key=", "t:1: key must have 1 to 127 bytes" },
@@ -504,7 +507,7 @@ static const char *const sample[RULES_OPT_COUNT] = {
 	[RULES_OPT_MAX_TRANSMISSION] = "1400", [RULES_OPT_STREAM] = "1", [RULES_OPT_TIMEOUT] = "600",
 	[RULES_OPT_HANDSHAKES] = "100", [RULES_OPT_CC] = "kcp", [RULES_OPT_RATE] = "125000", [RULES_OPT_REDUNDANCY] = "1",
 	[RULES_OPT_OPEN] = "empty-push", [RULES_OPT_UDP_PORT] = "5353", [RULES_OPT_KEEPALIVE] = "75",
-	[RULES_OPT_FEC] = "off", [RULES_OPT_ENGINE] = "process", [RULES_OPT_SALT_FILE] = "/s",
+	[RULES_OPT_FEC] = "20:4", [RULES_OPT_ENGINE] = "process", [RULES_OPT_SALT_FILE] = "/s",
 };
 
 START_TEST(every_option_is_parsed_merged_and_printed)

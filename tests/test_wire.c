@@ -58,7 +58,8 @@ static const struct {
 	{ "no prefix", { 1, 2, 3 }, 3, 0, KCPSHIM_E_SHORT },
 	{ "nothing", { 1, 2, 3, 4 }, 4, 0, 0 },
 	{ "padding hides the rest", { 0, 0, 0, 0, 4, 0, 0xff, 0xff }, 8, 1, 0 },
-	{ "unknown type", { 0, 0, 0, 0, 4, 0x0d, 4 }, 7, 1, KCPSHIM_E_FORMAT },
+	{ "unknown type", { 0, 0, 0, 0, 4, 0x0e, 4 }, 7, 1, KCPSHIM_E_FORMAT },
+	{ "parity cut short", { 0, 0, 0, 0, 0x0d, 1, 0, 0, 0, 10, 10, 3, 0, 2, 0, 7 }, 16, 0, KCPSHIM_E_SHORT },
 	{ "unknown type 0xff", { 0, 0, 0, 0, 0xff }, 5, 0, KCPSHIM_E_FORMAT },
 	{ "data header cut", { 0, 0, 0, 0, 1, 0, 0, 0, 0, 0 }, 10, 0, KCPSHIM_E_SHORT },
 	{ "data payload cut", { 0, 0, 0, 0, 1, 0, 0, 0, 0, 2, 0, 9 }, 12, 0, KCPSHIM_E_SHORT },
@@ -102,7 +103,7 @@ random_frame(uint64_t *rng, const uint8_t *payload)
 	uint32_t at;
 
 	memset(&f, 0, sizeof(f));
-	f.type = (enum wire_type)(simlink_random(rng) % (WIRE_RESPONSE + 1));
+	f.type = (enum wire_type)(simlink_random(rng) % (WIRE_PARITY + 1));
 	switch (f.type) {
 	case WIRE_DATA:
 		f.sn = (uint32_t)simlink_random(rng);
@@ -128,6 +129,15 @@ random_frame(uint64_t *rng, const uint8_t *payload)
 			at = f.ranges[i].first + f.ranges[i].count;
 		}
 		break;
+	case WIRE_PARITY:
+		f.sn = (uint32_t)simlink_random(rng);
+		f.group_k = (uint8_t)simlink_random(rng);
+		f.group_n = (uint8_t)simlink_random(rng);
+		f.group_m = (uint8_t)simlink_random(rng);
+		f.group_i = (uint8_t)simlink_random(rng);
+		f.len = simlink_random(rng) % 300;
+		f.data = payload;
+		break;
 	case WIRE_RST:
 		f.code = (uint16_t)simlink_random(rng);
 		break;
@@ -147,6 +157,7 @@ same_frame(const struct wire_frame *a, const struct wire_frame *b)
 	ck_assert_uint_eq(a->una, b->una);
 	ck_assert_uint_eq(a->wnd, b->wnd);
 	ck_assert_uint_eq(a->token, b->token);
+	ck_assert_int_eq(memcmp(&a->group_k, &b->group_k, 4), 0);
 	ck_assert_uint_eq(a->code, b->code);
 	ck_assert_uint_eq(a->ts_delay_us, b->ts_delay_us);
 	ck_assert_int_eq(a->fin, b->fin);

@@ -188,6 +188,7 @@ endpoint_reap(struct endpoint *ep)
 		session_opening_free(s);
 		if (s->kcp != NULL)
 			kcp_free(s->kcp);
+		session_fec_free(s);
 		session_roam_free(s);
 		session_pmtu_free(s);
 		session_seal_free(s);

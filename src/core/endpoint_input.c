@@ -72,26 +72,60 @@ find_plain(struct endpoint *ep, const struct path *path)
 	return over;
 }
 
+/* The KCP bytes of one datagram; *known is the session that has them. */
+static int
+input_kcp(struct endpoint *ep, struct listener *l, struct session *at_path, const struct path *path,
+    const uint8_t *kcp, size_t n, size_t len, struct session **known, uint64_t now)
+{
+	struct session *s;
+	int error;
+
+	if (n < WIRE_PLAIN_HEADER)
+		return KCPSHIM_E_SHORT;
+	*known = s = endpoint_find_peer(ep, path, bytes_get32(kcp));
+	if (s != NULL && s->state != SESSION_CLOSED)
+		return session_input_plain(s, kcp, n, len, now);
+	if (l == NULL || (at_path != NULL && at_path->listener == 0))
+		return KCPSHIM_E_UNKNOWN;
+	error = session_accept_plain(ep, l, at_path, path, kcp, n, len, now);
+	*known = error == 0 ? endpoint_find_peer(ep, path, bytes_get32(kcp)) : NULL;
+	return error;
+}
+
+/* With erasure groups the KCP bytes have kcp-go's header in front; parity belongs to the address. */
+static int
+input_plain_fec(struct endpoint *ep, struct listener *l, struct session *at_path, const struct path *path,
+    const uint8_t *d, size_t n, size_t len, uint64_t now)
+{
+	struct session *s = at_path;
+	const uint8_t *kcp;
+	size_t kcp_len;
+	int error = 0;
+
+	if (!session_fec_plain_read(d, n, &kcp, &kcp_len))
+		return KCPSHIM_E_FORMAT;
+	if (kcp != NULL)
+		error = input_kcp(ep, l, at_path, path, kcp, kcp_len, len, &s, now);
+	if (error == 0 && s != NULL)
+		session_input_plain_fec(s, d, n, now);
+	return error;
+}
+
 /* Sessions are told apart by address and conv. Behind a seal the conv shows only when it is opened; all sessions over one
  * path come from one rule, so that any of them can do it. */
 static int
 input_plain(struct endpoint *ep, struct listener *l, struct session *at_path, const struct path *path,
     uint8_t *d, size_t len, uint64_t now)
 {
-	struct session *s;
+	bool fec = at_path != NULL ? at_path->fec_sends : l->config.fec == SESSION_FEC_FIXED;
+	struct session *known;
 	uint8_t *plain;
 	int n = seal_open(at_path != NULL ? at_path->rx : l->seal, 0, NULL, 0, d, len, &plain);
 
 	if (n < 0)
 		return n;
-	if ((size_t)n < WIRE_PLAIN_HEADER)
-		return KCPSHIM_E_SHORT;
-	s = endpoint_find_peer(ep, path, bytes_get32(plain));
-	if (s != NULL && s->state != SESSION_CLOSED)
-		return session_input_plain(s, plain, (size_t)n, len, now);
-	if (l == NULL || (at_path != NULL && at_path->listener == 0))
-		return KCPSHIM_E_UNKNOWN;
-	return session_accept_plain(ep, l, at_path, path, plain, (size_t)n, len, now);
+	return fec ? input_plain_fec(ep, l, at_path, path, plain, (size_t)n, len, now)
+	    : input_kcp(ep, l, at_path, path, plain, (size_t)n, len, &known, now);
 }
 
 int

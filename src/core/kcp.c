@@ -185,6 +185,27 @@ kcp_get_config(const struct kcp *k)
 	return &k->cfg;
 }
 
+void
+kcp_get_path(const struct kcp *k, uint32_t *loss, uint64_t *srtt_us, uint64_t *min_rtt_us, bool *fills)
+{
+	*loss = k->lossy;
+	*srtt_us = k->rtt.srtt;
+	*min_rtt_us = k->rtt.min == UINT64_MAX ? 0 : k->rtt.min;
+	*fills = k->app_limited_until == 0;
+}
+
+uint64_t
+kcp_transmissions(const struct kcp *k)
+{
+	return k->stat.segments_sent + k->stat.retransmits + k->stat.redundant;
+}
+
+void
+kcp_spend(struct kcp *k, uint64_t bytes, uint64_t now)
+{
+	kcp_pace_sent(k, bytes + KCP_UDP_OVERHEAD, now);
+}
+
 uint64_t
 kcp_srtt(const struct kcp *k)
 {

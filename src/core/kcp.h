@@ -133,6 +133,13 @@ struct kcp_info {
 	uint32_t backoff;          /* consecutive timeouts without progress */
 	bool fin_sent, fin_acked;  /* our end of stream */
 };
+/* For what protects a flow from outside: share of first transmissions lost lately, per 65536; round trips as in kcp_info; whether
+ * the flow has always more to send than the path takes. */
+void kcp_get_path(const struct kcp *, uint32_t *loss, uint64_t *srtt_us, uint64_t *min_rtt_us, bool *fills);
+/* Segments put into datagrams so far, repetitions included. */
+uint64_t kcp_transmissions(const struct kcp *);
+/* The caller sends so many bytes of its own on this flow's behalf: they count for the pacing. */
+void kcp_spend(struct kcp *, uint64_t bytes, uint64_t now);
 /* Smoothed round trip, us; 0: none measured. */
 uint64_t kcp_srtt(const struct kcp *);
 void kcp_get_info(const struct kcp *, struct kcp_info *);

@@ -5,7 +5,7 @@
 #include "error.h"
 #include "seal.h"
 
-enum params_type { PARAMS_END, PARAMS_TIME, PARAMS_RCV_WND, PARAMS_MTU, PARAMS_SUITES, PARAMS_CID, PARAMS_RESET };
+enum params_type { PARAMS_END, PARAMS_TIME, PARAMS_RCV_WND, PARAMS_MTU, PARAMS_SUITES, PARAMS_CID, PARAMS_RESET, PARAMS_FEC };
 
 static uint8_t *
 put(uint8_t *p, enum params_type type, uint64_t value, uint8_t len)
@@ -36,6 +36,7 @@ params_write(const struct handshake_params *params, uint8_t out[PARAMS_LEN])
 		memcpy(p, params->suites, n);
 		p += n;
 	}
+	p = put(p, PARAMS_FEC, params->fec, 1);
 	if (params->has_reset) {
 		*p++ = PARAMS_RESET;
 		*p++ = RESET_PARAM_LEN;
@@ -58,7 +59,7 @@ static int
 read_entry(struct handshake_params *params, uint8_t type, const uint8_t *value, size_t len)
 {
 	static const uint8_t lengths[] = { [PARAMS_TIME] = 8, [PARAMS_RCV_WND] = 4, [PARAMS_MTU] = 2, [PARAMS_CID] = 4,
-		[PARAMS_RESET] = RESET_PARAM_LEN };
+		[PARAMS_RESET] = RESET_PARAM_LEN, [PARAMS_FEC] = 1 };
 
 	if (type < sizeof lengths && lengths[type] != 0 && len != lengths[type])
 		return KCPSHIM_E_FORMAT;
@@ -74,6 +75,9 @@ read_entry(struct handshake_params *params, uint8_t type, const uint8_t *value, 
 		break;
 	case PARAMS_CID:
 		params->cid = (uint32_t)get(value, len);
+		break;
+	case PARAMS_FEC:
+		params->fec = value[0];
 		break;
 	case PARAMS_RESET:
 		memcpy(params->reset, value, RESET_PARAM_LEN);

@@ -26,6 +26,7 @@ enum rules_option {
 enum rules_wire { RULES_WIRE_SESSION, RULES_WIRE_PLAIN };
 enum rules_crypto { RULES_CRYPTO_AUTO, RULES_CRYPTO_NONE, RULES_CRYPTO_AEAD, RULES_CRYPTO_AES_CBC, RULES_CRYPTO_PLUGIN };
 enum rules_mode { RULES_MODE_AUTO, RULES_MODE_NORMAL, RULES_MODE_FAST, RULES_MODE_FAST2, RULES_MODE_FAST3, RULES_MODE_AIOKCP };
+enum rules_fec { RULES_FEC_OFF, RULES_FEC_AUTO, RULES_FEC_FIXED };
 enum rules_cc { RULES_CC_AUTO, RULES_CC_KCP, RULES_CC_NONE };
 
 struct rules_options {
@@ -46,6 +47,8 @@ struct rules_options {
 	uint32_t keepalive;          /* s, 0 = off */
 	uint32_t handshakes;         /* a second */
 	uint64_t rate;               /* bytes/s, 0 = no cap */
+	uint8_t fec;                 /* enum rules_fec */
+	uint8_t fec_data, fec_parity; /* RULES_FEC_FIXED: datagrams and parity of a group */
 	uint16_t udp_port;           /* 0 = the same number as the TCP port */
 };
 

@@ -4,15 +4,16 @@
 #include <string.h>
 
 #include "error.h"
+#include "fec.h"
 
-enum kind { KIND_FLAG, KIND_U16, KIND_U32, KIND_RATE, KIND_WORD, KIND_TEXT, KIND_SECRET, KIND_CRYPTO };
+enum kind { KIND_FLAG, KIND_U16, KIND_U32, KIND_RATE, KIND_WORD, KIND_TEXT, KIND_SECRET, KIND_CRYPTO, KIND_FEC };
 
 struct option_def {
 	const char *name;
 	enum kind kind;
 	size_t offset;                /* of the field in struct rules_options */
 	uint64_t min, max;            /* of a number; max: size of a text's buffer */
-	const char *const *words;     /* KIND_WORD, KIND_CRYPTO: value i is spelled words[i]; ends with NULL */
+	const char *const *words;     /* KIND_WORD, KIND_CRYPTO, KIND_FEC: value i is spelled words[i]; ends with NULL */
 };
 
 /* Words are stored through their index. */
@@ -27,8 +28,7 @@ static const char *const cc_words[] = { "auto", "kcp", "none", NULL };
 /* Two-word options whose field is a bool. */
 static const char *const open_words[] = { "none", "empty-push", NULL };
 static const char *const engine_words[] = { "thread", "process", NULL };
-/* Erasure coding has no field yet: only "off" is accepted. */
-static const char *const fec_words[] = { "off", NULL };
+static const char *const fec_words[] = { "off", "auto", "K:M", NULL };
 
 #define FIELD(f) offsetof(struct rules_options, f)
 #define TEXT(f) FIELD(f), 1, sizeof(((struct rules_options *)0)->f)
@@ -57,7 +57,7 @@ static const struct option_def defs[RULES_OPT_COUNT] = {
 	[RULES_OPT_OPEN] = { "open", KIND_FLAG, FIELD(open_empty_push), 0, 0, open_words },
 	[RULES_OPT_UDP_PORT] = { "udp_port", KIND_U16, FIELD(udp_port), 0, 65535, NULL },
 	[RULES_OPT_KEEPALIVE] = { "keepalive", KIND_U32, FIELD(keepalive), 0, 32767, NULL },
-	[RULES_OPT_FEC] = { "fec", KIND_WORD, SIZE_MAX, 0, 0, fec_words },
+	[RULES_OPT_FEC] = { "fec", KIND_FEC, FIELD(fec), 0, 0, fec_words },
 	[RULES_OPT_ENGINE] = { "engine", KIND_FLAG, FIELD(engine_process), 0, 0, engine_words },
 	[RULES_OPT_HANDSHAKES] = { "handshakes", KIND_U32, FIELD(handshakes), 0, 1000000, NULL },
 	[RULES_OPT_SALT_FILE] = { "salt_file", KIND_TEXT, TEXT(salt_file), NULL },
@@ -157,17 +157,31 @@ parse_word(const struct option_def *d, void *field, const char *value, char *err
 	int i = word_index(d->words, value);
 	unsigned v = (unsigned)i;
 
-	if (i < 0 && d->words == fec_words) {
-		char shown[48];
-
-		rules_printable(shown, sizeof(shown), value, strlen(value));
-		snprintf(err, errlen, "fec=%s: erasure coding is not supported in this version, only fec=off", shown);
-		return KCPSHIM_E_FORMAT;
-	}
 	if (i < 0)
 		return refuse_word(d, value, d->words, err, errlen);
 	if (field != NULL)
 		memcpy(field, &v, sizeof(v));
+	return KCPSHIM_OK;
+}
+
+/* Datagrams and parity of a group, as kcptun's datashard and parityshard. */
+static int
+parse_fec(const struct option_def *d, struct rules_options *o, const char *value, char *err, size_t errlen)
+{
+	const char *colon = strchr(value, ':');
+	uint64_t k, m;
+	int i = word_index(d->words, value);
+
+	if (i == RULES_FEC_OFF || i == RULES_FEC_AUTO) {
+		o->fec = (uint8_t)i;
+		return KCPSHIM_OK;
+	}
+	if (colon == NULL || !rules_number(value, (size_t)(colon - value), 1, FEC_DATA_MAX, &k) ||
+	    !rules_number(colon + 1, strlen(colon + 1), 1, FEC_PARITY_MAX, &m))
+		return refuse_word(d, value, d->words, err, errlen);
+	o->fec = RULES_FEC_FIXED;
+	o->fec_data = (uint8_t)k;
+	o->fec_parity = (uint8_t)m;
 	return KCPSHIM_OK;
 }
 
@@ -233,6 +247,8 @@ parse_value(const struct option_def *d, struct rules_options *o, const char *val
 		return parse_word(d, field, value, err, errlen);
 	case KIND_CRYPTO:
 		return parse_crypto(d, o, value, err, errlen);
+	case KIND_FEC:
+		return parse_fec(d, o, value, err, errlen);
 	case KIND_TEXT:
 	case KIND_SECRET:
 		return parse_text(d, field, value, err, errlen);
@@ -292,6 +308,7 @@ rules_options_merge(struct rules_options *base, const struct rules_options *over
 		static const size_t width[] = {
 			[KIND_FLAG] = sizeof(bool), [KIND_U16] = sizeof(uint16_t), [KIND_U32] = sizeof(uint32_t),
 			[KIND_RATE] = sizeof(uint64_t), [KIND_WORD] = sizeof(unsigned), [KIND_CRYPTO] = sizeof(unsigned),
+			[KIND_FEC] = 3 * sizeof(uint8_t), /* the word and both numbers */
 		};
 		const struct option_def *d = &defs[i];
 		size_t n = d->kind == KIND_TEXT || d->kind == KIND_SECRET ? d->max : width[d->kind];
@@ -343,6 +360,10 @@ rules_option_value(const struct rules_options *o, enum rules_option opt, char *b
 		if (d->offset != SIZE_MAX)
 			memcpy(&word, field, sizeof(word));
 		return (size_t)snprintf(buf, len, "%s", d->words[word]);
+	case KIND_FEC:
+		if (o->fec == RULES_FEC_FIXED)
+			return (size_t)snprintf(buf, len, "%u:%u", o->fec_data, o->fec_parity);
+		return (size_t)snprintf(buf, len, "%s", d->words[o->fec]);
 	case KIND_TEXT:
 		return (size_t)snprintf(buf, len, "%s", field);
 	case KIND_SECRET:

@@ -213,7 +213,7 @@ session_set_timeouts(struct session *s, uint64_t user_timeout_us, uint64_t keep_
 	s->user_timeout = user_timeout_us != 0 ? user_timeout_us : SESSION_USER_TIMEOUT_US;
 	s->keep_idle = keep_idle_us;
 	s->keep_interval = keep_interval_us;
-	s->keep_count = keep_count;
+	s->keep_count = (uint16_t)keep_count;
 	if (s->state != SESSION_ESTABLISHED)
 		return;
 	session_arm_keepalive(s, now);
@@ -299,6 +299,7 @@ session_get_info(const struct session *s, struct session_info *info)
 	info->wire_bytes_sent = s->wire_bytes_sent;
 	info->wire_bytes_received = s->wire_bytes_received;
 	info->dropped = s->dropped;
+	info->restored = session_fec_count(s);
 	if (s->kcp == NULL)
 		return;
 	kcp_get_info(s->kcp, &info->kcp);

@@ -43,6 +43,8 @@ struct session_config {
 	uint8_t crypto;              /* enum session_crypto */
 	const struct session_keys *keys; /* borrowed, outlives the session; NULL: none */
 	bool no_reset;               /* listener: others share its port, so that nothing of an unknown session may be answered */
+	uint8_t fec;                 /* enum session_fec_mode */
+	uint8_t fec_data, fec_parity; /* SESSION_FEC_FIXED: datagrams and parity of a group, see fec.h */
 	bool open_empty_push;        /* plain: send an empty PUSH at connect */
 	uint32_t handshakes;         /* listener: first flights a second beyond which it asks for a cookie before anything costly */
 	uint64_t connect_timeout_us; /* 0: default 127 s, as Linux tcp_syn_retries=6 */
@@ -53,9 +55,11 @@ struct session_config {
 };
 
 /* Silence alone ends nothing: the peer is asked ever more rarely. What it sends, or an ICMP error, tells the rest. */
-#define SESSION_KEEP_FOREVER UINT32_MAX
+#define SESSION_KEEP_FOREVER UINT16_MAX
 
 enum session_crypto { SESSION_CRYPTO_AUTO, SESSION_CRYPTO_NONE, SESSION_CRYPTO_AEAD, SESSION_CRYPTO_AES_CBC, SESSION_CRYPTO_PLUGIN };
+
+enum session_fec_mode { SESSION_FEC_OFF, SESSION_FEC_AUTO, SESSION_FEC_FIXED };
 
 void session_config_default(struct session_config *);
 
@@ -114,6 +118,7 @@ struct session_info {
 	uint32_t mtu;             /* present UDP payload limit */
 	uint64_t opened_at;       /* 0 when not yet */
 	uint64_t datagrams_sent, datagrams_received, wire_bytes_sent, wire_bytes_received;
+	uint64_t restored;        /* datagrams made from parity */
 	uint64_t dropped;         /* datagrams that did not verify */
 	struct kcp_info kcp;
 };

@@ -192,7 +192,7 @@ session_prove(struct session *s, uint64_t now)
 	error = session_open_kcp(s, now);
 	if (error != 0)
 		return error;
-	s->opening_rtt = (uint32_t)(now - (s->opening->until - SESSION_HALF_OPEN_MAX_US));
+	session_note_opening(s, now - s->opened_at);
 	kcp_seed_rtt(s->kcp, s->opening_rtt, now);
 	l->room--;
 	endpoint_half_open_done(s);

@@ -73,6 +73,12 @@ input_response(struct session *s, const struct path *path, const struct wire_fra
 	session_roam_response(s, path, f->token, now);
 }
 
+static void
+input_parity(struct session *s, const struct path *path, const struct wire_frame *f, uint64_t now)
+{
+	session_fec_parity(s, f);
+}
+
 static void (*const input_frame[])(struct session *, const struct path *, const struct wire_frame *, uint64_t) = {
 	[WIRE_DATA] = input_stream,
 	[WIRE_ACK] = input_stream,
@@ -83,6 +89,7 @@ static void (*const input_frame[])(struct session *, const struct path *, const 
 	[WIRE_RST] = input_rst,
 	[WIRE_CHALLENGE] = input_challenge,
 	[WIRE_RESPONSE] = input_response,
+	[WIRE_PARITY] = input_parity,
 };
 
 static void
@@ -103,6 +110,24 @@ input_frames(struct session *s, const struct path *path, const uint8_t *plain, s
 		session_progress(s, now);
 	} else {
 		session_check_finished(s, now);
+	}
+}
+
+/* Datagrams that parity makes up for are as good as received; their numbers tell which of two came first. */
+static void
+input_restored(struct session *s, const struct path *path, uint64_t now)
+{
+	const uint8_t *plain;
+	uint32_t low;
+	uint64_t pn;
+	size_t len;
+
+	while (!s->dead && s->state != SESSION_CLOSED && (plain = session_fec_restored(s, &low, &len)) != NULL) {
+		pn = replay_expand(&s->replay, low);
+		if (replay_check(&s->replay, pn) != 0)
+			continue;
+		replay_record(&s->replay, s->endpoint->mem, pn);
+		input_frames(s, path, plain, len, now);
 	}
 }
 
@@ -137,7 +162,9 @@ session_input_data(struct session *s, const struct path *path, uint8_t *d, size_
 	if (s->path.local.family == 0)
 		s->path.local = path->local;
 	session_roam_seen(s, path, newest, now);
+	session_fec_received(s, pn, plain, (size_t)n);
 	input_frames(s, path, plain, (size_t)n, now);
+	input_restored(s, path, now);
 	endpoint_mark_due(s);
 	return 0;
 dropped:
@@ -237,8 +264,14 @@ session_output_data(struct session *s, struct path *path, uint8_t *buf, size_t c
 		return 0;
 	body = session_seal_begin(s, buf, cap, &room, now);
 	wire_writer_init(&w, WIRE_SESSION, 0, body, room);
+	if (session_fec_due(s) && session_streaming(s)) {
+		*path = s->path;
+		w.len = session_fec_put(s, body, room, now);
+		return w.len > 0 ? session_seal_finish(s, buf, w.len, now) : 0;
+	}
 	if (!put_frames(s, path, &w, now))
 		return 0;
+	session_fec_sent(s, body, w.len, now);
 	len = session_seal_finish(s, buf, w.len, now);
 	if (s->kcp != NULL)
 		session_pmtu_sent(s, len, now);

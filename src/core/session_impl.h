@@ -22,6 +22,7 @@
 #include "reset_token.h"
 #include "seal.h"
 #include "session.h"
+#include "session_fec.h"
 #include "timer.h"
 #include "unsealed.h"
 
@@ -61,6 +62,8 @@ enum session_control {
 	SESSION_CTL_CHALLENGE = 16, /* goes to roam->path */
 	SESSION_CTL_RESPONSE = 32,
 };
+
+#define SESSION_OPENING_UNIT_US 64u
 
 /* Codes of RST frames (kcpshim-wire(7)). */
 enum session_rst {
@@ -151,6 +154,7 @@ struct session {
 	bool peer_done : 1;            /* the peer has everything and needs no answer */
 	bool closed : 1;               /* session_close: nobody reads any more */
 	bool want_write : 1;           /* the writer found no room */
+	bool fec_sends : 1;            /* what it sends is protected, or may be */
 	bool undrained : 1;            /* something was written since SESSION_EV_DRAINED */
 	int error;
 
@@ -159,6 +163,7 @@ struct session {
 	struct session_phases *phases; /* version 1; else NULL */
 	struct session_roam *roam;     /* NULL: the peer is where it was */
 	struct kcp *kcp;
+	struct session_fec *fec;
 	uint64_t tx_pn;
 	struct replay replay;
 	struct reset_token reset;      /* client; id 0: the server gave none */
@@ -174,8 +179,8 @@ struct session {
 	uint64_t icmp_at;                      /* start of the present series of probes */
 	uint64_t linger_max;                   /* LINGERING: CLOSED by then, whatever the peer repeats */
 	uint64_t user_timeout, idle_timeout, keep_idle, keep_interval;
-	uint32_t keep_count;
-	uint32_t opening_rtt;                  /* us; 0: unknown */
+	uint16_t keep_count;
+	uint16_t opening_rtt;                  /* SESSION_OPENING_UNIT_US; 0: unknown */
 	uint32_t retry;                        /* us; present interval of proofs or of RSTs */
 
 	uint64_t datagrams_sent, datagrams_received, wire_bytes_sent, wire_bytes_received, dropped;
@@ -219,7 +224,8 @@ int session_accept_plain(struct endpoint *, struct listener *, struct session *o
 int session_input_plain(struct session *, const uint8_t *plain, size_t len, size_t wire_len, uint64_t now);
 /* As session_seal_begin(), session_seal_finish(). */
 uint8_t *session_plain_begin(const struct session *, uint8_t *buf, size_t cap, size_t *room);
-size_t session_plain_finish(struct session *, uint8_t *buf, size_t len);
+size_t session_plain_finish(struct session *, uint8_t *buf, size_t len, uint64_t now);
+void session_input_plain_fec(struct session *, const uint8_t *d, size_t len, uint64_t now);
 size_t session_output_plain(struct session *, uint8_t *buf, size_t cap, uint64_t now);
 /* A closed session goes on until everything is delivered. */
 void session_progress_plain(struct session *, uint64_t now);
@@ -299,6 +305,8 @@ void session_arm_user(struct session *, uint64_t now);
 void session_arm_keepalive(struct session *, uint64_t now);
 /* The smoothed RTT plus its variation, or a guess before there is one; us. */
 uint64_t session_rtt(const struct session *);
+/* The opening took so long from what was sent to what answered it, us. */
+void session_note_opening(struct session *, uint64_t rtt);
 
 /* --- session.c --- */
 void session_event(struct session *, unsigned events);

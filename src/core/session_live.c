@@ -28,7 +28,14 @@ session_srtt(const struct session *s)
 {
 	uint64_t srtt = s->kcp != NULL ? kcp_srtt(s->kcp) : 0;
 
-	return srtt != 0 ? srtt : s->opening_rtt;
+	return srtt != 0 ? srtt : (uint64_t)s->opening_rtt * SESSION_OPENING_UNIT_US;
+}
+
+void
+session_note_opening(struct session *s, uint64_t rtt)
+{
+	rtt /= SESSION_OPENING_UNIT_US;
+	s->opening_rtt = rtt < UINT16_MAX ? (uint16_t)rtt : UINT16_MAX;
 }
 
 void

@@ -15,6 +15,7 @@ session_offer(const struct session_config *cfg, struct handshake_params *p)
 	memset(p, 0, sizeof(*p));
 	p->rcv_wnd = cfg->kcp.rcv_wnd;
 	p->mtu = SESSION_DATAGRAM_MAX;
+	p->fec = 1;
 }
 
 bool
@@ -52,7 +53,7 @@ session_apply_config(struct session *s, const struct session_config *cfg)
 	s->idle_timeout = cfg->idle_timeout_us;
 	s->keep_idle = cfg->keep_idle_us;
 	s->keep_interval = cfg->keep_interval_us;
-	s->keep_count = cfg->keep_count;
+	s->keep_count = (uint16_t)cfg->keep_count;
 }
 
 uint64_t
@@ -128,7 +129,9 @@ session_open_kcp(struct session *s, uint64_t now)
 	kc.codec = WIRE_SESSION;
 	kc.conv = 0;
 	kc.rmt_wnd = s->opening->peer.rcv_wnd;
-	kc.mtu = (uint32_t)session_seal_room(s, s->mtu);
+	if (session_fec_open(s, cfg, s->opening->peer.fec == 1) != 0)
+		return KCPSHIM_E_NOMEM;
+	kc.mtu = (uint32_t)(session_seal_room(s, s->mtu) - session_fec_room(s));
 	if (cfg->cc != KCP_CC_AUTO)
 		kc.cc = cfg->cc;
 	s->kcp = kcp_new(s->endpoint->mem, &kc, now);
@@ -228,7 +231,7 @@ session_input_accept(struct session *s, const uint8_t *d, size_t len, uint64_t n
 	s->peer_cid = s->opening->peer.cid;
 	session_reset_learn(s, &s->opening->peer);
 	s->unconfirmed = true;
-	s->opening_rtt = (uint32_t)(now - s->opening->first_sent);
+	session_note_opening(s, now - s->opening->first_sent);
 	kcp_seed_rtt(s->kcp, s->opening_rtt, now);
 	s->retry = proof_retry(2 * (now - s->opening->first_sent));
 	session_ping(s, now);

@@ -64,7 +64,9 @@ plain_init(struct session *s, const struct session_config *cfg, uint32_t conv, u
 	session_pmtu_start(s, cfg->mtu, 0);
 	kc.codec = WIRE_PLAIN;
 	kc.conv = conv;
-	kc.mtu = (uint32_t)seal_room(s->tx, s->mtu);
+	if (cfg->fec == SESSION_FEC_FIXED && session_fec_open(s, cfg, true) != 0)
+		return KCPSHIM_E_NOMEM;
+	kc.mtu = (uint32_t)(seal_room(s->tx, s->mtu) - session_fec_room(s));
 	kc.cc = cfg->cc != KCP_CC_AUTO ? cfg->cc : kc.cc;
 	s->kcp = kcp_new(s->endpoint->mem, &kc, now);
 	if (s->kcp == NULL)
@@ -142,6 +144,21 @@ session_accept_plain(struct endpoint *ep, struct listener *l, struct session *ol
 	return session_input_plain(s, plain, len, wire_len, now);
 }
 
+/* A datagram d with the frame of erasure groups, whose KCP bytes were read: what it makes up for is read as well. */
+void
+session_input_plain_fec(struct session *s, const uint8_t *d, size_t len, uint64_t now)
+{
+	const uint8_t *kcp;
+	uint32_t number;
+	size_t n;
+
+	if (s->fec == NULL || s->dead)
+		return;
+	session_fec_plain_received(s, d, len);
+	while (!s->dead && session_streaming(s) && (kcp = session_fec_restored(s, &number, &n)) != NULL)
+		(void)session_input_plain(s, kcp, n, 0, now);
+}
+
 int
 session_input_plain(struct session *s, const uint8_t *plain, size_t len, size_t wire_len, uint64_t now)
 {
@@ -192,12 +209,15 @@ put_probe(struct session *s, struct wire_writer *w, uint64_t now)
 uint8_t *
 session_plain_begin(const struct session *s, uint8_t *buf, size_t cap, size_t *room)
 {
+	size_t frame = session_fec_room(s);
+
 	*room = seal_room(s->tx, cap);
-	return buf + seal_head(s->tx);
+	*room = *room > frame ? *room - frame : 0;
+	return buf + seal_head(s->tx) + frame;
 }
 
-size_t
-session_plain_finish(struct session *s, uint8_t *buf, size_t len)
+static size_t
+plain_seal(struct session *s, uint8_t *buf, size_t len)
 {
 	uint8_t rnd[16];
 	int n;
@@ -206,6 +226,12 @@ session_plain_finish(struct session *s, uint8_t *buf, size_t len)
 		random_bytes(&s->endpoint->random, rnd, sizeof(rnd));
 	n = seal_protect(s->tx, 0, NULL, 0, buf, len, rnd);
 	return n < 0 ? 0 : (size_t)n;
+}
+
+size_t
+session_plain_finish(struct session *s, uint8_t *buf, size_t len, uint64_t now)
+{
+	return plain_seal(s, buf, s->fec_sends ? session_fec_plain_frame(s, buf + seal_head(s->tx), len) : len);
 }
 
 size_t
@@ -218,10 +244,12 @@ session_output_plain(struct session *s, uint8_t *buf, size_t cap, uint64_t now)
 	if (!session_streaming(s))
 		return 0;
 	body = session_plain_begin(s, buf, cap, &room);
+	if (session_fec_due(s))
+		return plain_seal(s, buf, session_fec_plain_parity(s, buf + seal_head(s->tx), now));
 	wire_writer_init(&w, WIRE_PLAIN, s->peer_cid, body, room);
 	if (!(s->control != 0 && put_probe(s, &w, now)) && !kcp_output(s->kcp, &w, now))
 		return 0;
-	len = session_plain_finish(s, buf, w.len);
+	len = session_plain_finish(s, buf, w.len, now);
 	session_pmtu_sent(s, len, now);
 	return len;
 }

@@ -69,7 +69,7 @@ static void
 apply(struct session *s, uint64_t now)
 {
 	if (s->kcp != NULL)
-		kcp_set_mtu(s->kcp, (uint32_t)session_seal_room(s, s->mtu), now);
+		kcp_set_mtu(s->kcp, (uint32_t)(session_seal_room(s, s->mtu) - session_fec_room(s)), now);
 	endpoint_mark_due(s);
 }
 
@@ -154,7 +154,7 @@ session_pmtu_output(struct session *s, uint8_t *buf, size_t cap, uint64_t now)
 	struct pmtu *search;
 	uint8_t *body;
 
-	if (!probing(s))
+	if (!probing(s) || session_fec_due(s))
 		return 0;
 	search = &s->pmtu->search;
 	/* A host that is busy for a while looks like a lost probe; one overtaken by what was sent after it is lost, or nearly. */
@@ -172,7 +172,7 @@ session_pmtu_output(struct session *s, uint8_t *buf, size_t cap, uint64_t now)
 	len = put_probe(s, body, room, now);
 	if (len == 0)
 		return 0;
-	return s->plain ? session_plain_finish(s, buf, len) : session_seal_finish(s, buf, len, now);
+	return s->plain ? session_plain_finish(s, buf, len, now) : session_seal_finish(s, buf, len, now);
 }
 
 void

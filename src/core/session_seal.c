@@ -158,6 +158,7 @@ session_seal_rest(struct session *s, uint64_t now)
 		s->clocks[SESSION_CLOCK_REST] = s->sealed_at + REST_AFTER_US;
 		return;
 	}
+	session_fec_rest(s);
 	replay_rest(&s->replay, s->endpoint->mem);
 	phase_tx_rest(&s->phases->tx, s->endpoint->mem);
 	phase_rx_rest(&s->phases->rx, s->endpoint->mem, now);

@@ -24,6 +24,7 @@ enum frame_code {
 	FRAME_RESPONSE = 0x0a,
 	FRAME_PART = 0x0b,
 	FRAME_PART_FIN = 0x0c,
+	FRAME_PARITY = 0x0d,
 	FRAME_COUNT
 };
 
@@ -221,6 +222,23 @@ session_small(struct wire_reader *r, struct wire_frame *f, const uint8_t *p, siz
 }
 
 static int
+session_parity(struct wire_reader *r, struct wire_frame *f, const uint8_t *p, size_t left)
+{
+	f->type = WIRE_PARITY;
+	f->sn = get32(p + 1);
+	f->group_k = p[5];
+	f->group_n = p[6];
+	f->group_m = p[7];
+	f->group_i = p[8];
+	f->len = get16(p + 9);
+	if (left - WIRE_PARITY_HEADER < f->len)
+		return KCPSHIM_E_SHORT;
+	f->data = p + WIRE_PARITY_HEADER;
+	r->p = f->data + f->len;
+	return 1;
+}
+
+static int
 session_next(struct wire_reader *r, struct wire_frame *f)
 {
 	static const uint8_t header[FRAME_COUNT] = {
@@ -228,6 +246,7 @@ session_next(struct wire_reader *r, struct wire_frame *f)
 		[FRAME_ACK] = SESSION_ACK_HEADER, [FRAME_WASK] = 1, [FRAME_WINS] = 9, [FRAME_PING] = 9, [FRAME_PONG] = 9,
 		[FRAME_RST] = 3, [FRAME_CHALLENGE] = 9, [FRAME_RESPONSE] = 9,
 		[FRAME_PART] = WIRE_SESSION_PART_HEADER, [FRAME_PART_FIN] = WIRE_SESSION_PART_HEADER,
+		[FRAME_PARITY] = WIRE_PARITY_HEADER,
 	};
 	const uint8_t *p = r->p;
 	size_t left = (size_t)(r->end - r->p);
@@ -248,6 +267,8 @@ session_next(struct wire_reader *r, struct wire_frame *f)
 		return session_part(r, f, p, left);
 	case FRAME_ACK:
 		return session_ack(r, f, p, left);
+	case FRAME_PARITY:
+		return session_parity(r, f, p, left);
 	default:
 		return session_small(r, f, p, header[p[0]]);
 	}
@@ -398,6 +419,32 @@ session_put_ack(struct wire_writer *w, const struct wire_frame *f)
 }
 
 static bool
+session_put_parity(struct wire_writer *w, const struct wire_frame *f)
+{
+	uint8_t *p = w->buf + w->len;
+
+	if (f->len > UINT16_MAX || w->cap - w->len < WIRE_PARITY_HEADER + (size_t)f->len)
+		return false;
+	p[0] = FRAME_PARITY;
+	put32(p + 1, f->sn);
+	p[5] = f->group_k;
+	p[6] = f->group_n;
+	p[7] = f->group_m;
+	p[8] = f->group_i;
+	put16(p + 9, f->len);
+	if (f->len > 0)
+		memcpy(p + WIRE_PARITY_HEADER, f->data, f->len);
+	w->len += WIRE_PARITY_HEADER + f->len;
+	return true;
+}
+
+bool
+wire_is_parity(const uint8_t *plain, size_t len)
+{
+	return len > WIRE_SESSION_PREFIX && plain[WIRE_SESSION_PREFIX] == FRAME_PARITY;
+}
+
+static bool
 session_put_small(struct wire_writer *w, const struct wire_frame *f)
 {
 	static const struct { uint8_t code, len; } table[] = {
@@ -433,6 +480,8 @@ wire_put(struct wire_writer *w, const struct wire_frame *f)
 		return f->total != 0 ? session_put_part(w, f) : session_put_data(w, f);
 	case WIRE_ACK:
 		return session_put_ack(w, f);
+	case WIRE_PARITY:
+		return session_put_parity(w, f);
 	default:
 		return session_put_small(w, f);
 	}

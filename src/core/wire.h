@@ -24,12 +24,14 @@ enum wire_type {
 	WIRE_RST,       /* the session is over; `code` says why */
 	WIRE_CHALLENGE, /* path validation: 8 bytes to be returned over the same path */
 	WIRE_RESPONSE,
+	WIRE_PARITY,    /* one parity shard of an erasure group of datagrams */
 };
 
 #define WIRE_PLAIN_HEADER 24u       /* bytes of one plain segment before its payload */
 #define WIRE_SESSION_DATA_HEADER 7u /* type u8, sn u32, len u16 */
 #define WIRE_SESSION_PART_HEADER 11u /* type u8, sn u32, offset u16, total u16, len u16 */
 #define WIRE_SESSION_PREFIX 4u      /* ts u32 at the start of each datagram's plaintext */
+#define WIRE_PARITY_HEADER 11u      /* type u8, first u32, k u8, n u8, m u8, i u8, len u16 */
 #define WIRE_ACK_RANGES_MAX 32u
 #define WIRE_WND_PLAIN_MAX 65535u   /* plain: u16 on the wire, saturates */
 
@@ -50,12 +52,13 @@ struct wire_frame {
 	uint32_t wnd;          /* ACK, WINS (session); every plain frame: peer's free receive window, segments */
 	uint32_t ts;           /* DATA: sender's clock; ACK: the echo. Unit is the sender's own */
 	uint32_t ts_delay_us;  /* ACK, session: time the receiver held the echo back */
-	uint32_t sn;           /* DATA; ACK (plain) */
+	uint32_t sn;           /* DATA; ACK (plain); PARITY: number of the first datagram of the group, low 32 bits */
 	uint32_t una;          /* ACK, WINS (session); every plain frame: all before it were received */
-	const uint8_t *data;   /* DATA: payload, inside the caller's buffer */
-	uint32_t len;          /* DATA: payload bytes */
+	const uint8_t *data;   /* DATA, PARITY: payload, inside the caller's buffer */
+	uint32_t len;          /* DATA, PARITY: payload bytes */
 	uint32_t offset, total; /* DATA, session: this is bytes offset.. of a segment of `total`; total 0: it is whole */
 	uint64_t token;        /* PING, PONG, CHALLENGE, RESPONSE */
+	uint8_t group_k, group_n, group_m, group_i; /* PARITY: see fec.h; i: which of the m this is */
 	uint16_t code;         /* RST */
 	uint16_t nranges;      /* ACK, session */
 	struct wire_range ranges[WIRE_ACK_RANGES_MAX]; /* ascending, disjoint */
@@ -95,6 +98,8 @@ void wire_writer_stamp(struct wire_writer *, uint32_t una, uint32_t wnd, uint32_
 /* Appends one frame and copies its payload; false, and nothing written, when it does not fit.
  * Plain WIRE_ACK writes one 24-byte segment; session WIRE_ACK writes as many of the ranges as fit, at least none. */
 bool wire_put(struct wire_writer *, const struct wire_frame *f);
+/* The plaintext of a datagram begins with a PARITY frame. */
+bool wire_is_parity(const uint8_t *plain, size_t len);
 /* True when no frame was put. */
 bool wire_writer_empty(const struct wire_writer *);
 /* Payload bytes of a DATA frame that still fit, 0 when not even its header does. */

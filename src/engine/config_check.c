@@ -192,6 +192,8 @@ conflict(const struct rules_options *all, const struct rules_options *own)
 		return "crypto=none leaves the key unused";
 	if (has_salt(own) && !uses_salt(all) && own != all)
 		return "a salt is used with crypto=aes-cbc or a plugin only";
+	if (plain && HAS(all, RULES_OPT_FEC) && all->fec == RULES_FEC_AUTO)
+		return "fec=auto needs wire=session: a plain peer has to know the groups beforehand";
 	if (!plain && HAS(all, RULES_OPT_STREAM) && !all->stream)
 		return "stream=0 needs wire=plain";
 	if (!plain && HAS(all, RULES_OPT_OPEN) && all->open_empty_push)

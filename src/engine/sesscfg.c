@@ -81,6 +81,15 @@ sesscfg_numbers(struct session_config *cfg, const struct rules_options *o)
 		cfg->kcp.stream = o->stream;
 	if (sesscfg_has(o, RULES_OPT_REDUNDANCY))
 		cfg->kcp.redundancy = o->redundancy;
+	if (sesscfg_has(o, RULES_OPT_FEC)) {
+		static const uint8_t fec[] = {
+			[RULES_FEC_OFF] = SESSION_FEC_OFF, [RULES_FEC_AUTO] = SESSION_FEC_AUTO, [RULES_FEC_FIXED] = SESSION_FEC_FIXED,
+		};
+
+		cfg->fec = fec[o->fec];
+		cfg->fec_data = o->fec_data;
+		cfg->fec_parity = o->fec_parity;
+	}
 	if (sesscfg_has(o, RULES_OPT_OPEN))
 		cfg->open_empty_push = o->open_empty_push;
 	if (sesscfg_has(o, RULES_OPT_TIMEOUT))

@@ -1,8 +1,8 @@
-// The protocol of tcp_peer.py over kcp-go, without its FEC and encryption.
+// The protocol of tcp_peer.py over kcp-go, without its encryption.
 //
-// usage: kcpgo_peer [-stream] server ADDRESS:PORT
+// usage: kcpgo_peer [-stream] [-fec] server ADDRESS:PORT
 //
-//	kcpgo_peer [-stream] client ADDRESS:PORT MODE SIZE...
+//	kcpgo_peer [-stream] [-fec] client ADDRESS:PORT MODE SIZE...
 package main
 
 import (
@@ -30,7 +30,17 @@ const (
 	window     = 512
 )
 
-var stream = flag.Bool("stream", false, "stream mode instead of message mode")
+var (
+	stream = flag.Bool("stream", false, "stream mode instead of message mode")
+	fec    = flag.Bool("fec", false, "erasure groups of 10 and 3")
+)
+
+func shards() (int, int) {
+	if *fec {
+		return 10, 3
+	}
+	return 0, 0
+}
 
 func tune(session *kcp.UDPSession) {
 	session.SetNoDelay(1, 10, 2, 1)
@@ -155,7 +165,8 @@ func serve(conn *kcp.UDPSession) (said string, err error) {
 }
 
 func runServer(address string) error {
-	listener, err := kcp.ListenWithOptions(address, nil, 0, 0)
+	data, parity := shards()
+	listener, err := kcp.ListenWithOptions(address, nil, data, parity)
 	if err != nil {
 		return err
 	}
@@ -185,7 +196,8 @@ func equal(what string, have, want []byte) error {
 }
 
 func ask(address, mode string, size int64) (sums string, err error) {
-	conn, err := kcp.DialWithOptions(address, nil, 0, 0)
+	data, parity := shards()
+	conn, err := kcp.DialWithOptions(address, nil, data, parity)
 	if err != nil {
 		return "", err
 	}
@@ -264,7 +276,7 @@ func main() {
 	case len(words) > 3 && words[0] == "client":
 		err = runClient(words[1], words[2], words[3:])
 	default:
-		fmt.Fprintln(os.Stderr, "usage: kcpgo_peer [-stream] server ADDRESS:PORT | client ADDRESS:PORT MODE SIZE...")
+		fmt.Fprintln(os.Stderr, "usage: kcpgo_peer [-stream] [-fec] server ADDRESS:PORT | client ADDRESS:PORT MODE SIZE...")
 		os.Exit(2)
 	}
 	if err != nil {
