@@ -75,8 +75,10 @@ set_up(struct simflow *f, const struct sender *s)
 	f->cfg.cc = s->cc;
 	f->cfg.snd_wnd = f->cfg.rcv_wnd = 4096;
 	f->cfg.rmt_wnd = s->codec == WIRE_SESSION ? 4096 : 0;
-	if (s->classic)
+	if (s->classic) {
+		f->sender = SIMFLOW_CLASSIC;
 		f->classic = &s->old;
+	}
 }
 
 static void
@@ -114,10 +116,12 @@ emulated(const char *profile, const struct sender *s, uint64_t seed, uint64_t se
 	struct simnet n;
 	struct kcp_info i, r;
 	double rate, loss, limit, head = s->codec == WIRE_SESSION ? 11 : 24, tail;
-	uint64_t half;
+	uint64_t half, rtt;
 
-	simprofile_limits(profile, &rate, &loss);
+	simprofile_limits(profile, &rate, &loss, &rtt);
 	memset(&f, 0, sizeof(f));
+	if (s->codec == WIRE_SESSION)
+		f.handshake_rtt = rtt;
 	kcp_config_default(&f.cfg, s->codec);
 	f.cfg.mtu = MTU;
 	f.cfg.rmt_wnd = s->codec == WIRE_SESSION ? f.cfg.rcv_wnd : 0;
@@ -161,16 +165,18 @@ thin(double loss, const struct sender *s, bool redundancy, uint64_t seed, uint32
 }
 
 static void
-share(const char *name, enum kcp_cc a, enum kcp_cc b, uint64_t queue, uint64_t seed)
+share(const char *name, enum simflow_sender a, enum simflow_sender b, uint64_t queue, uint64_t seed)
 {
 	struct simlink_config ab = { .rate = 20 * MBIT, .delay = 25000, .queue = queue }, ba = { .delay = 25000 };
-	struct sender s[2] = { { "", WIRE_SESSION, a, false, { 0 } }, { "", WIRE_SESSION, b, false, { 0 } } };
+	struct sender s[2] = { { "", WIRE_SESSION, KCP_CC_AUTO, false, { 0 } }, { "", WIRE_PLAIN, KCP_CC_AUTO, false, { 0 } } };
 	struct simflow f[2];
 	struct simnet n;
 	uint64_t from[2];
 
-	set_up(&f[0], &s[0]);
-	set_up(&f[1], &s[1]);
+	set_up(&f[0], &s[a != SIMFLOW_OURS]);
+	set_up(&f[1], &s[b != SIMFLOW_OURS]);
+	f[0].sender = a;
+	f[1].sender = b;
 	f[1].start = 5 * SECOND;
 	simnet_init(&n, f, 2, &ab, &ba, seed);
 	simnet_run(&n, 10 * SECOND);
@@ -179,8 +185,9 @@ share(const char *name, enum kcp_cc a, enum kcp_cc b, uint64_t queue, uint64_t s
 	simnet_run(&n, 70 * SECOND);
 	f[0].bytes -= from[0];
 	f[1].bytes -= from[1];
-	printf("  %-27s queue %3llu kB: %6.2f + %6.2f Mbit/s  Jain %.3f\n", name, (unsigned long long)queue / 1000,
-	    (double)f[0].bytes * 8e-6 / 60, (double)f[1].bytes * 8e-6 / 60, simnet_jain(&n));
+	printf("  %-27s queue %3llu kB: %6.2f + %6.2f Mbit/s  first has %4.1f%%  Jain %.3f\n", name, (unsigned long long)queue / 1000,
+	    (double)f[0].bytes * 8e-6 / 60, (double)f[1].bytes * 8e-6 / 60, 100.0 * (double)f[0].bytes / (double)(f[0].bytes + f[1].bytes),
+	    simnet_jain(&n));
 	simnet_dispose(&n);
 }
 
@@ -211,9 +218,12 @@ main(int argc, char **argv)
 	if (strchr("f", only[0])) {
 		printf("two flows, 20 Mbit/s, 50 ms, second 5 s later, measured from 10 s to 70 s\n");
 		for (uint64_t q = 62500; q <= 500000; q *= 2) {
-			share("auto + auto", KCP_CC_AUTO, KCP_CC_AUTO, q, seed);
-			share("auto + classic (Reno)", KCP_CC_AUTO, KCP_CC_KCP, q, seed);
-			share("classic (Reno) + auto", KCP_CC_KCP, KCP_CC_AUTO, q, seed);
+			share("ours + ours", SIMFLOW_OURS, SIMFLOW_OURS, q, seed);
+			share("ours + Reno", SIMFLOW_OURS, SIMFLOW_RENO, q, seed);
+			share("Reno + ours", SIMFLOW_RENO, SIMFLOW_OURS, q, seed);
+			share("ours + CUBIC", SIMFLOW_OURS, SIMFLOW_CUBIC, q, seed);
+			share("CUBIC + ours", SIMFLOW_CUBIC, SIMFLOW_OURS, q, seed);
+			share("Reno + CUBIC", SIMFLOW_RENO, SIMFLOW_CUBIC, q, seed);
 		}
 	}
 	return 0;

@@ -17,13 +17,19 @@ flow_init(struct simflow *f, unsigned conv)
 	c = f->cfg;
 	c.ack_delay_us = f->peer_ack_delay_us;
 	f->rx = kcp_new(f->mem, &c, EPOCH);
-	if (f->classic != NULL) {
+	if (f->sender == SIMFLOW_RENO || f->sender == SIMFLOW_CUBIC) {
+		f->tcp = tcpflow_new(conv, f->cfg.mtu, f->sender == SIMFLOW_CUBIC);
+	} else if (f->sender == SIMFLOW_CLASSIC) {
 		struct classic_config cc = *f->classic;
 
 		cc.conv = conv;
 		f->old = classic_new(&cc);
 	} else {
 		f->tx = kcp_new(f->mem, &f->cfg, EPOCH);
+	}
+	if (f->tx != NULL && f->handshake_rtt != 0) {
+		kcp_seed_rtt(f->tx, f->handshake_rtt, EPOCH);
+		kcp_seed_rtt(f->rx, f->handshake_rtt, EPOCH);
 	}
 	f->start += EPOCH;
 	f->next_message = f->start;
@@ -57,6 +63,8 @@ simnet_dispose(struct simnet *n)
 		kcp_free(f->rx);
 		if (f->old != NULL)
 			classic_free(f->old);
+		if (f->tcp != NULL)
+			tcpflow_free(f->tcp);
 		mem_destroy(f->mem);
 		free(f->sent_at);
 		free(f->latency);
@@ -95,7 +103,7 @@ write_some(struct simflow *f, size_t len, uint64_t now)
 static void
 flow_write(struct simflow *f, uint64_t now)
 {
-	if (now < f->start)
+	if (now < f->start || f->tcp != NULL)
 		return;
 	if (f->message == 0) {
 		while (write_some(f, 65536, now) == 65536)
@@ -163,6 +171,8 @@ arrivals(struct simnet *n, struct simlink *l, bool to_rx)
 
 		if (to_rx)
 			feed(f->rx, f, buf + 1, len - 1, n->now);
+		else if (f->tcp != NULL)
+			tcpflow_input(f->tcp, buf + 1, len - 1, n->now);
 		else if (f->old != NULL)
 			classic_input(f->old, buf + 1, len - 1, n->now);
 		else
@@ -177,6 +187,8 @@ next_datagram(struct simflow *f, struct kcp *k, uint8_t *buf, uint64_t now)
 {
 	struct wire_writer w;
 
+	if (k == NULL && f->tcp != NULL)
+		return now >= f->start ? tcpflow_output(f->tcp, buf, now) : 0;
 	if (k == NULL)
 		return classic_output(f->old, buf, now);
 	wire_writer_init(&w, f->cfg.codec, f->cfg.conv, buf, f->cfg.mtu);
@@ -212,7 +224,7 @@ earliest(const struct simnet *n)
 
 		t = kcp_deadline(f->rx);
 		at = t < at ? t : at;
-		t = f->old != NULL ? classic_deadline(f->old, n->now) : kcp_deadline(f->tx);
+		t = f->tcp != NULL ? tcpflow_deadline(f->tcp) : f->old != NULL ? classic_deadline(f->old, n->now) : kcp_deadline(f->tx);
 		at = t < at ? t : at;
 		t = n->now < f->start ? f->start : f->message > 0 ? f->next_message : UINT64_MAX;
 		at = t < at ? t : at;
@@ -278,8 +290,8 @@ simflow_retransmits(const struct simflow *f)
 {
 	struct kcp_info i;
 
-	if (f->old != NULL)
-		return classic_retransmits(f->old);
+	if (f->tx == NULL)
+		return f->old != NULL ? classic_retransmits(f->old) : 0;
 	kcp_get_info(f->tx, &i);
 	return i.retransmits;
 }

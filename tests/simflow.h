@@ -1,4 +1,4 @@
-/* simflow: flows over one simulated path: our ARQ or the classic model sends, our ARQ receives. */
+/* simflow: flows over one simulated path: our ARQ or the model of another sender, our ARQ receives. */
 #ifndef KCPSHIM_SIMFLOW_H
 #define KCPSHIM_SIMFLOW_H
 
@@ -6,12 +6,17 @@
 #include "core/kcp.h"
 #include "core/mem.h"
 #include "simlink.h"
+#include "tcpflow.h"
+
+enum simflow_sender { SIMFLOW_OURS, SIMFLOW_CLASSIC, SIMFLOW_RENO, SIMFLOW_CUBIC };
 
 struct simflow {
 	/* set by the caller, the rest zero */
-	struct kcp_config cfg;       /* sender and receiver; codec PLAIN when classic */
+	enum simflow_sender sender;
+	struct kcp_config cfg;       /* sender and receiver; codec PLAIN unless it is ours */
 	const struct classic_config *classic;
 	uint32_t peer_ack_delay_us;
+	uint64_t handshake_rtt;      /* us: what a handshake before measured; 0: there was none */
 	uint64_t start;              /* us */
 	uint32_t message;            /* bytes of each message; 0: bulk */
 	uint32_t period;             /* us between messages */
@@ -19,6 +24,7 @@ struct simflow {
 	struct mem *mem;
 	struct kcp *tx, *rx;
 	struct classic *old;
+	struct tcpflow *tcp;
 	uint64_t next_message;
 	uint64_t *sent_at;           /* of each message */
 	uint32_t *latency;

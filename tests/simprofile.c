@@ -49,11 +49,12 @@ simprofile_init(struct simlink *l, bool from_a, uint64_t seed)
 }
 
 void
-simprofile_limits(const char *profile, double *rate, double *loss)
+simprofile_limits(const char *profile, double *rate, double *loss, uint64_t *rtt)
 {
 	struct linkem_profile profiles[LINKEM_DIRECTIONS];
 
 	parse(profile, profiles);
 	*rate = (double)profiles[LINKEM_AB].rate;
 	*loss = profiles[LINKEM_AB].loss;
+	*rtt = (profiles[LINKEM_AB].delay_ns + profiles[LINKEM_BA].delay_ns) / 1000;
 }

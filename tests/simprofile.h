@@ -7,7 +7,7 @@
 
 /* Direction `from_a` of the profile that link->cfg.profile names; aborts when it names none. */
 void simprofile_init(struct simlink *, bool from_a, uint64_t seed);
-/* bit/s and share lost of a profile. */
-void simprofile_limits(const char *profile, double *rate, double *loss);
+/* bit/s, share lost and round trip in us of a profile. */
+void simprofile_limits(const char *profile, double *rate, double *loss, uint64_t *rtt);
 
 #endif

@@ -6,6 +6,7 @@
 #include <check.h>
 
 #include "simflow.h"
+#include "simprofile.h"
 
 #define MBIT 125000u
 #define SECOND 1000000u
@@ -102,21 +103,24 @@ START_TEST(thin)
 }
 END_TEST
 
+/* `second` begins 5 s later; what both read from 10 s to 70 s. */
 static void
-share(struct simflow f[2], enum kcp_cc second, uint64_t queue, double *jain)
+share(struct simflow f[2], enum simflow_sender first, enum simflow_sender second, uint64_t queue, double *jain)
 {
 	struct simlink_config ab = { .rate = 20 * MBIT, .delay = 25000, .queue = queue }, ba = { .delay = 25000 };
 	struct simnet n;
 	uint64_t from[2];
 
-	set_up(&f[0], WIRE_SESSION, KCP_CC_AUTO);
-	set_up(&f[1], WIRE_SESSION, second);
+	set_up(&f[0], first == SIMFLOW_OURS ? WIRE_SESSION : WIRE_PLAIN, KCP_CC_AUTO);
+	set_up(&f[1], second == SIMFLOW_OURS ? WIRE_SESSION : WIRE_PLAIN, KCP_CC_AUTO);
+	f[0].sender = first;
+	f[1].sender = second;
 	f[1].start = 5 * SECOND;
 	simnet_init(&n, f, 2, &ab, &ba, 1);
 	simnet_run(&n, 10 * SECOND);
 	from[0] = f[0].bytes;
 	from[1] = f[1].bytes;
-	simnet_run(&n, 60 * SECOND);
+	simnet_run(&n, 70 * SECOND);
 	f[0].bytes -= from[0];
 	f[1].bytes -= from[1];
 	*jain = simnet_jain(&n);
@@ -128,21 +132,67 @@ START_TEST(fair_to_itself)
 	struct simflow f[2];
 	double jain;
 
-	share(f, KCP_CC_AUTO, (uint64_t)62500 << _i, &jain);
-	ck_assert_msg(jain > 0.9, "queue %d: %.3f", 62500 << _i, jain);
+	share(f, SIMFLOW_OURS, SIMFLOW_OURS, (uint64_t)62500 << _i, &jain);
+	ck_assert_msg(jain > 0.98, "queue %d: %.3f", 62500 << _i, jain);
 }
 END_TEST
 
-/* The rule `kcp` is Reno's: neither may starve, that is get less than a fifth of the path. */
-START_TEST(lives_beside_reno)
+/* Beside Reno and CUBIC, with queues of half a round trip's bytes to four: neither gets less than a quarter. */
+START_TEST(lives_beside_tcp)
 {
+	enum simflow_sender tcp = _i & 1 ? SIMFLOW_RENO : SIMFLOW_CUBIC;
+	bool first = (_i / 2 & 1) != 0;
 	struct simflow f[2];
 	double jain;
 
-	share(f, KCP_CC_KCP, (uint64_t)62500 << _i, &jain);
+	share(f, first ? SIMFLOW_OURS : tcp, first ? tcp : SIMFLOW_OURS, (uint64_t)62500 << _i / 2, &jain);
 	for (int i = 0; i < 2; i++)
-		ck_assert_msg(f[i].bytes > (f[0].bytes + f[1].bytes) / 5, "queue %d: %llu and %llu bytes", 62500 << _i,
+		ck_assert_msg(f[i].bytes > (f[0].bytes + f[1].bytes) / 4, "case %d: %llu and %llu bytes", _i,
 		    (unsigned long long)f[0].bytes, (unsigned long long)f[1].bytes);
+}
+END_TEST
+
+/* The emulator's profiles with the engine's windows; the limit is the rate less losses and headers. */
+static const struct {
+	const char *name;
+	uint64_t seconds;
+	double session, plain;       /* share of the limit to reach */
+} profiles[] = {
+	{ "fiber", 3, 0.95, 0.95 }, { "broadband", 10, 0.95, 0.95 }, { "wifi", 10, 0.95, 0.93 }, { "mobile", 10, 0.90, 0.80 },
+	{ "transcontinental", 20, 0.90, 0.85 }, { "lossy", 20, 0.90, 0.85 }, { "satellite", 20, 0.85, 0.65 },
+};
+#define NPROFILES (sizeof(profiles) / sizeof(profiles[0]))
+
+START_TEST(emulated_profiles)
+{
+	unsigned at = (unsigned)_i % NPROFILES;
+	uint64_t seed = 1, rtt;
+	bool session = (unsigned)_i < NPROFILES;
+	struct simlink_config link = { .profile = profiles[at].name };
+	double rate, loss, limit, bytes, need = session ? profiles[at].session : profiles[at].plain;
+	double segment = MTU - (session ? 11 : 24), necessary;
+	struct simflow f;
+	struct simnet n;
+
+	simprofile_limits(profiles[at].name, &rate, &loss, &rtt);
+	memset(&f, 0, sizeof(f));
+	kcp_config_default(&f.cfg, session ? WIRE_SESSION : WIRE_PLAIN);
+	f.cfg.mtu = MTU;
+	f.cfg.rmt_wnd = session ? f.cfg.rcv_wnd : 0;
+	f.cfg.snd_buf = 3u << 20;
+	f.cfg.snd_wnd = f.cfg.rcv_wnd_max = 8192;
+	f.handshake_rtt = session ? rtt : 0;
+	simnet_init(&n, &f, 1, &link, &link, seed);
+	simnet_run(&n, profiles[at].seconds * SECOND);
+	bytes = (double)f.bytes;
+	limit = rate / 8 * (1 - loss) * segment / (MTU + SIMLINK_OVERHEAD) * (double)profiles[at].seconds;
+	ck_assert_msg(bytes >= need * limit, "%s, session %d, seed %llu: %.1f%% of the limit", profiles[at].name, session,
+	    (unsigned long long)seed, 100 * bytes / limit);
+	/* What is under way at the end was sent as well. */
+	necessary = bytes / segment * (MTU + SIMLINK_OVERHEAD) / (1 - loss) + rate / 8 * (double)rtt * 1e-6;
+	ck_assert_msg((double)f.wire_bytes <= (session ? 1.06 : 1.10) * necessary, "%s, session %d, seed %llu: %.3f of the necessary bytes", profiles[at].name,
+	    session, (unsigned long long)seed, (double)f.wire_bytes / necessary);
+	simnet_dispose(&n);
 }
 END_TEST
 
@@ -199,7 +249,8 @@ main(void)
 	tcase_add_loop_test(t, bulk, 0, 2 * NPATHS * SEEDS);
 	tcase_add_loop_test(t, thin, 0, sizeof(thins) / sizeof(thins[0]));
 	tcase_add_loop_test(t, fair_to_itself, 0, 4);
-	tcase_add_loop_test(t, lives_beside_reno, 0, 4);
+	tcase_add_loop_test(t, lives_beside_tcp, 0, 8);
+	tcase_add_loop_test(t, emulated_profiles, 0, 2 * NPROFILES);
 	tcase_add_loop_test(t, rate_cap, 0, 3);
 	tcase_add_loop_test(t, blackout, 0, 2);
 	suite_add_tcase(s, t);

@@ -102,6 +102,8 @@ struct cc {
 void cc_init(struct cc *, enum kcp_cc, uint32_t mss, uint64_t rate_cap);
 /* Changes kind or cap of a running flow; the present window is the start of the new rule. */
 void cc_set(struct cc *, enum kcp_cc, uint64_t rate_cap);
+/* The round trip before anything was sent. The first window is a rate, so a long path may have more of it under way. */
+void cc_seed_rtt(struct cc *, uint64_t rtt_us);
 void cc_on_ack(struct cc *, const struct cc_ack *);
 /* Retransmission timeouts: nothing, or almost nothing, arrives any more. */
 void cc_on_timeout(struct cc *, uint64_t inflight);

@@ -34,7 +34,7 @@
 #define BETA 218u                         /* 0.85: what remains of the window at a congestive loss */
 #define STARTUP_LOSSES 6u                 /* datagrams in a round, BBRStartupFullLossCnt */
 #define STEADY_LOSSES 2u
-#define CALM_MAX 16u
+#define CALM_MAX 8u
 #define APP_FLOOR_WINDOW 10u              /* an idle writer's flow may always send this much a round trip */
 
 static const uint16_t cycle[] = { 320, 192, GAIN, GAIN, GAIN, GAIN, GAIN, GAIN };
