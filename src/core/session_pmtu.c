@@ -17,6 +17,7 @@
 #define ANSWERS_PLAIN 2u
 #define SLACK_US UINT64_C(20000)
 #define SLACK_PLAIN_US UINT64_C(250000)   /* such peers answer at the end of their update interval */
+#define TIMEOUT_RTT_MAX_US UINT64_C(3000000)
 #define NEARLY_FULL 64u
 
 static uint32_t
@@ -112,6 +113,9 @@ timeout(const struct session *s)
 {
 	uint64_t rtt = session_rtt(s);
 
+	/* What was lost for long makes for long round trips; meanwhile the answer to something else would be taken for this one's. */
+	if (rtt > TIMEOUT_RTT_MAX_US)
+		rtt = TIMEOUT_RTT_MAX_US;
 	return rtt + rtt / 2 + (s->plain ? SLACK_PLAIN_US : SLACK_US);
 }
 
