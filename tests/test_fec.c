@@ -91,6 +91,30 @@ START_TEST(random_erasures)
 }
 END_TEST
 
+/* The parity of klauspost/reedsolomon, which kcp-go uses, for these shards. */
+START_TEST(as_kcp_go)
+{
+	static const char *const words[] = { "a", "bc", "def", "", "kcpshim" };
+	static const uint8_t expected[3][9] = {
+		{ 0x0e, 0x00, 0x27, 0x14, 0x39, 0x73, 0x68, 0x69, 0x6d },
+		{ 0x0f, 0x00, 0x71, 0x36, 0x01, 0x73, 0x68, 0x69, 0x6d },
+		{ 0x08, 0x00, 0x5a, 0x47, 0x2e, 0x73, 0x68, 0x69, 0x6d },
+	};
+	struct fec_encoder *e = fec_encoder_new(mem, 5, 3, 100);
+	size_t got;
+
+	for (unsigned i = 0; i < 5; i++)
+		ck_assert_uint_eq(fec_encoder_add(e, (const uint8_t *)words[i], strlen(words[i])), i + 1);
+	for (unsigned i = 0; i < 3; i++) {
+		const uint8_t *p = fec_encoder_parity(e, i, &got);
+
+		ck_assert_uint_eq(got, sizeof(expected[i]));
+		ck_assert_int_eq(memcmp(p, expected[i], got), 0);
+	}
+	fec_encoder_free(e);
+}
+END_TEST
+
 START_TEST(bounds)
 {
 	struct fec_decoder *d = fec_decoder_new(mem);
@@ -150,6 +174,7 @@ main(void)
 
 	mem = mem_new(0);
 	tcase_add_loop_test(t, random_erasures, 0, (int)(sizeof(shapes) / sizeof(shapes[0])));
+	tcase_add_test(t, as_kcp_go);
 	tcase_add_test(t, bounds);
 	tcase_add_test(t, nonsense);
 	return check_main("fec", t);
