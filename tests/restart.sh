@@ -24,7 +24,7 @@ wait_for() {
 
 start_server() {
 	rm -f "$dir/ready"
-	run "$@" python3 "$top_srcdir/tests/restart.py" server $port "$dir/ready" &
+	run "$@" python3 "$top_srcdir/tests/restart_peer.py" server $port "$dir/ready" &
 	server=$!
 	wait_for -e "$dir/ready" "the server did not start"
 }
@@ -43,7 +43,7 @@ survive() {
 	start_server "$@"
 	rm -f "$dir/in" "$dir/out"
 	mkfifo "$dir/in"
-	run "$@" python3 "$top_srcdir/tests/restart.py" client $port <"$dir/in" >"$dir/out" 2>"$dir/err" &
+	run "$@" python3 "$top_srcdir/tests/restart_peer.py" client $port <"$dir/in" >"$dir/out" 2>"$dir/err" &
 	client=$!
 	exec 3>"$dir/in"
 	wait_for -s "$dir/out" "no connection: $(cat "$dir/err")"

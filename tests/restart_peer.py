@@ -1,4 +1,4 @@
-"""Usage: restart.py server PORT READY | client PORT. An echo server, and a client that outlives it (tests/restart.sh)."""
+"""Usage: restart_peer.py server PORT READY | client PORT. An echo server, and a client that outlives it (tests/restart.sh)."""
 import socket
 import sys
 import time
