@@ -41,6 +41,7 @@ seg_acked(struct kcp *k, uint32_t sn, bool has_echo, uint32_t echo, uint64_t now
 	uint32_t bytes = seg_bytes(k, s);
 	bool spurious = (s->flags & SEG_RTX) != 0 && has_echo && seq_before(echo, (uint32_t)s->sent_at);
 
+	snd_prefetch(k, sn);
 	kcp_loss_arrived(k, sn, spurious || s->state == SEG_LOST, now);
 	if (s->state == SEG_SENT) {
 		kcp_list_remove(k, &k->sent, sn);

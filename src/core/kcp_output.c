@@ -212,11 +212,22 @@ put_lost(struct kcp *k, struct wire_writer *w, size_t cap, uint64_t now)
 	return true;
 }
 
+/* The hardware would find each block's stream of bytes only after some misses. */
+static void
+fetch_bytes(const struct snd_seg *s)
+{
+	for (uint32_t at = 0; at < s->len; at += 64)
+		__builtin_prefetch(s->data + at);
+}
+
 static bool
 put_new(struct kcp *k, struct wire_writer *w, size_t cap, uint64_t now)
 {
 	uint32_t sn = k->snd_nxt;
 
+	snd_prefetch(k, sn);
+	if (sn + 1 != k->snd_end)
+		fetch_bytes(snd_at(k, sn + 1));
 	if (!kcp_put_seg(k, w, sn) && !put_large(k, w, cap, sn))
 		return false;
 	k->snd_nxt++;
