@@ -14,7 +14,7 @@ has_free_descriptor(int fd)
 
 	if (spare < 0)
 		return false;
-	real()->close(spare);
+	real_dispose(spare);
 	return true;
 }
 
@@ -87,7 +87,7 @@ accept_ours(int fd, struct sockaddr *addr, socklen_t *len, int flags)
 	else if (addr != NULL && shim_ident(conn, &id))
 		error = shim_copy_address(&id.peer, id.domain, addr, len);
 	if (error != 0) {
-		real()->close(conn);
+		real_dispose(conn);
 		errno = error;
 		return -1;
 	}

@@ -70,7 +70,7 @@ bind_free_port(int fd, const struct sockaddr *sa, socklen_t len)
 			real()->setsockopt(udp, IPPROTO_IPV6, IPV6_V6ONLY, &only, sizeof(only));
 		memcpy(&ss, sa, len);
 		rc = bind_both(fd, udp, (struct sockaddr *)&ss, len);
-		real()->close(udp);
+		real_dispose(udp);
 		if (rc != 0 && errno != EADDRINUSE)
 			break;
 	}

@@ -101,9 +101,9 @@ attempt_release(void *arg)
 	struct attempt *a = arg;
 
 	if (a->pair >= 0)
-		real()->close(a->pair);
+		real_dispose(a->pair);
 	if (a->sock >= 0)
-		real()->close(a->sock);
+		real_dispose(a->sock);
 	a->pair = a->sock = -1;
 }
 
@@ -202,7 +202,8 @@ attempt_connect(struct attempt *a, const struct netaddr *to)
 		return a->error ? a->error : ECONNREFUSED;
 	error = swap_socket(a->fd, a->cookie, a->pair, a->flags);
 	a->pair = -1;
-	if (error != 0)
+	/* A number that another thread closed meanwhile: the call tells of the socket, which is gone. */
+	if (error != 0 && error != EBADF)
 		return error;
 	atomic_store(&shim.may_hold_ours, true);
 	return a->error;

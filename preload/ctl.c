@@ -37,7 +37,7 @@ ctl_open(uint64_t engine)
 	if (rc == 0)
 		return sock;
 	saved = errno;
-	real()->close(sock);
+	real_dispose(sock);
 	errno = saved;
 	return -1;
 }
@@ -94,7 +94,7 @@ ctl_receive(int sock, struct ctl_reply *rep, int *fd)
 	if (n != (ssize_t)sizeof(*rep) || rep->magic != CTL_MAGIC || rep->version != CTL_VERSION ||
 	    rep->optlen > CTL_OPTLEN_MAX || (got >= 0 && !fd)) {
 		if (got >= 0)
-			real()->close(got);
+			real_dispose(got);
 		errno = ECONNRESET;
 		return -1;
 	}
@@ -125,7 +125,7 @@ ctl_exchange(uint64_t engine, struct ctl_request *req, int proof, struct ctl_rep
 				rc = ctl_receive(sock, rep, fd);
 			} while (rc < 0 && errno == EINTR);
 		}
-		real()->close(sock);
+		real_dispose(sock);
 	}
 	pthread_setcancelstate(cancel, NULL);
 	errno = saved;

@@ -76,7 +76,7 @@ passes_ours(bool spawned)
 			found = spawned || !(real()->fcntl(fd, F_GETFD) & FD_CLOEXEC);
 		}
 	}
-	real()->close(dir);
+	real_dispose(dir);
 	return found;
 }
 

@@ -36,7 +36,7 @@ ask_ip_socket(const struct ident *id, unsigned long request, void *arg)
 		return ENOTTY;
 	if (real()->ioctl(scratch, request, arg) != 0)
 		error = errno;
-	real()->close(scratch);
+	real_dispose(scratch);
 	return error;
 }
 

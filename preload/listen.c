@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <netinet/in.h>
 #include <poll.h>
+#include <pthread.h>
 #include <string.h>
 
 #include "ctl.h"
@@ -10,7 +11,8 @@
 #include "shim.h"
 #include "swap.h"
 
-/* Not every holder of a port can be asked, such as an engine on its way into a carrier: what is left is to try again for a moment. */
+/* Asking the engines leaves one time in some hundred under load: wait(2) has told of a process's end, but its end of the pair is open
+ * to its engine for some milliseconds more. Then nobody can be asked. */
 #define SETTLE_TRIES 10
 #define SETTLE_MS 5
 
@@ -86,7 +88,7 @@ listen_kcp(int fd, int backlog)
 		return EADDRINUSE;
 	if (rep.error != 0) {
 		if (pair >= 0)
-			real()->close(pair);
+			real_dispose(pair);
 		return rep.error;
 	}
 	error = swap_socket(fd, cookie, pair, flags);
@@ -115,14 +117,18 @@ EXPORT int
 listen(int fd, int backlog)
 {
 	struct ident id;
-	int saved = errno, error;
+	int saved = errno, cancel, error;
 
-	if (shim_ours(fd, &id))
+	if (shim_ours(fd, &id)) {
 		error = listen_ours(fd, &id, backlog);
-	else if (is_candidate(fd))
+	} else if (is_candidate(fd)) {
+		/* Unlike what it is made of, listen() is no cancellation point. */
+		pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancel);
 		error = listen_kcp(fd, backlog);
-	else
+		pthread_setcancelstate(cancel, NULL);
+	} else {
 		return real()->listen(fd, backlog);
+	}
 	errno = error ? error : saved;
 	return error ? -1 : 0;
 }

@@ -4,6 +4,7 @@
 #include <signal.h>
 #include <sys/uio.h>
 
+#include "cmsg.h"
 #include "connect.h"
 #include "real.h"
 #include "shim.h"
@@ -49,7 +50,13 @@ fast_open(int fd, int *flags, const struct sockaddr *addr, socklen_t len)
 {
 	struct ident id;
 
-	if (!(*flags & MSG_FASTOPEN) || !connect_matches(addr, len) || shim_ours(fd, &id))
+	if (!(*flags & MSG_FASTOPEN))
+		return 0;
+	if (shim_ours(fd, &id) && id.role != IDENT_LISTENER) {
+		errno = state_of(fd, &id) == CTL_ST_CONNECTING ? EALREADY : EISCONN;
+		return -1;
+	}
+	if (!connect_matches(addr, len))
 		return 0;
 	*flags &= ~MSG_FASTOPEN;
 	return connect_socket(fd, addr, len);
@@ -76,6 +83,7 @@ send_any_message(int fd, const struct msghdr *msg, int flags)
 {
 	struct msghdr plain;
 	struct ident id;
+	int error;
 
 	if (msg == NULL || !shim_hint())
 		return real()->sendmsg(fd, msg, flags);
@@ -85,6 +93,11 @@ send_any_message(int fd, const struct msghdr *msg, int flags)
 		return send_message(fd, msg, flags);
 	if (!shim_ident(fd, &id))
 		return real()->sendmsg(fd, msg, flags);
+	error = cmsg_judge(msg, id.domain);
+	if (error != 0) {
+		errno = error;
+		return -1;
+	}
 	plain = *msg;
 	plain.msg_name = NULL;
 	plain.msg_namelen = 0;
@@ -96,6 +109,8 @@ send_any_message(int fd, const struct msghdr *msg, int flags)
 EXPORT ssize_t
 send(int fd, const void *buf, size_t len, int flags)
 {
+	if (flags & MSG_FASTOPEN && shim_hint() && fast_open(fd, &flags, NULL, 0) != 0)
+		return -1;
 	return send_bytes(fd, buf, len, flags);
 }
 

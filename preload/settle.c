@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <string.h>
@@ -40,11 +41,13 @@ ask_engine(uint64_t engine)
 void
 settle_port(uint16_t port)
 {
-	int saved = errno, fd = open("/proc/net/unix", O_RDONLY | O_CLOEXEC);
 	char buf[4096];
 	size_t have = 0;
 	ssize_t n;
+	int saved = errno, cancel, fd;
 
+	pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancel);
+	fd = open("/proc/net/unix", O_RDONLY | O_CLOEXEC);
 	while (fd >= 0 && (n = read(fd, buf + have, sizeof(buf) - 1 - have)) > 0) {
 		char *line = buf, *end;
 		struct ident id;
@@ -61,6 +64,7 @@ settle_port(uint16_t port)
 		memmove(buf, line, have);
 	}
 	if (fd >= 0)
-		real()->close(fd);
+		real_dispose(fd);
+	pthread_setcancelstate(cancel, NULL);
 	errno = saved;
 }

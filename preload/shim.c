@@ -71,11 +71,13 @@ fork_mark_start(void)
 int
 shim_engine(uint64_t *id)
 {
-	int error;
+	int cancel, error;
 
 	if (fork_mark && !atomic_load(fork_mark))
 		forked_in_child();
+	pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancel);
 	error = engine_start(&shim.config, id);
+	pthread_setcancelstate(cancel, NULL);
 	if (error == 0)
 		atomic_store(&shim.engine_owner, getpid());
 	return error;
@@ -140,7 +142,7 @@ find_inherited(void)
 				shim_note(&id);
 		}
 	}
-	real()->close(dir);
+	real_dispose(dir);
 }
 
 __attribute__((constructor)) static void

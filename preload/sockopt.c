@@ -75,7 +75,7 @@ scratch_get(const struct ident *id, int level, int name, void *value, socklen_t 
 		return ENOBUFS;
 	if (real()->getsockopt(scratch, level, name, value, len) != 0)
 		error = errno;
-	real()->close(scratch);
+	real_dispose(scratch);
 	return error;
 }
 
@@ -88,7 +88,7 @@ scratch_set(const struct ident *id, int level, int name, const void *value, sock
 		return ENOBUFS;
 	if (real()->setsockopt(scratch, level, name, value, len) != 0)
 		error = errno;
-	real()->close(scratch);
+	real_dispose(scratch);
 	return error;
 }
 

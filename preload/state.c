@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <poll.h>
+#include <pthread.h>
 #include <string.h>
 
 #include "ctl.h"
@@ -12,8 +13,12 @@ static short
 events_now(int fd)
 {
 	struct pollfd p = { .fd = fd, .events = POLLOUT };
+	int cancel, n;
 
-	return poll(&p, 1, 0) < 0 ? 0 : p.revents;
+	pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancel);
+	n = poll(&p, 1, 0);
+	pthread_setcancelstate(cancel, NULL);
+	return n < 0 ? 0 : p.revents;
 }
 
 enum ctl_state

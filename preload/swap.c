@@ -137,7 +137,7 @@ swap_socket(int fd, uint64_t cookie, int with, int flags)
 	int saved = errno, error;
 
 	if (flags < 0 || cookie == 0 || swap_cookie(fd) != cookie) {
-		real()->close(with);
+		real_dispose(with);
 		errno = saved;
 		return EBADF;
 	}
@@ -150,7 +150,7 @@ swap_socket(int fd, uint64_t cookie, int with, int flags)
 		real()->fcntl(fd, F_SETFL, flags & (O_NONBLOCK | O_ASYNC));
 	if (error == 0)
 		replace_copies(fd, cookie, with);
-	real()->close(with);
+	real_dispose(with);
 	errno = saved;
 	return error;
 }

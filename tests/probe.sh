@@ -16,11 +16,11 @@ trap 'rm -rf "$dir"' EXIT
 
 sed -n 's/^\([^# ]\{1,\}\) .*/\1/p' "$exceptions" | sort > "$dir/expected"
 bad=0
-families=4
+families=4 jobs=24
 grep -q . /proc/net/if_inet6 2>/dev/null && families='4 6'
 for family in $families; do
-	env -u LD_PRELOAD "$probe" "$family" "$@" > "$dir/tcp.$family"
-	LD_PRELOAD=$lib KCPSHIM_PORTS=1024-65535 KCPSHIM_RULES=$dir/rules "$probe" "$family" "$@" > "$dir/kcp.$family"
+	env -u LD_PRELOAD "$probe" -j "$jobs" "$family" "$@" > "$dir/tcp.$family"
+	LD_PRELOAD=$lib KCPSHIM_PORTS=1024-65535 KCPSHIM_RULES=$dir/rules "$probe" -j "$jobs" "$family" "$@" > "$dir/kcp.$family"
 	[ "$(wc -l < "$dir/tcp.$family")" -gt 0 ] || { echo "no probe ran"; exit 1; }
 	join -t: -v1 "$dir/tcp.$family" "$dir/kcp.$family" > "$dir/missing" || true
 	[ -s "$dir/missing" ] && { echo "probes without a line:"; cat "$dir/missing"; bad=1; }

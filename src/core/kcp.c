@@ -180,6 +180,12 @@ kcp_set_stream(struct kcp *k, bool stream)
 	k->cfg.stream = stream || k->cfg.codec == WIRE_SESSION;
 }
 
+void
+kcp_limit_send_buffer(struct kcp *k, uint32_t bytes)
+{
+	k->snd_limit = bytes;
+}
+
 const struct kcp_config *
 kcp_get_config(const struct kcp *k)
 {

@@ -109,6 +109,9 @@ int kcp_set_wndsize(struct kcp *, uint32_t snd_wnd, uint32_t rcv_wnd, uint64_t n
 int kcp_set_nodelay(struct kcp *, bool nodelay, uint32_t interval_us, uint32_t resend, uint64_t now);
 int kcp_set_cc(struct kcp *, enum kcp_cc, uint64_t rate, uint64_t now);
 void kcp_set_stream(struct kcp *, bool stream);
+/* At most so many bytes of unacknowledged and unsent data are accepted from now on, whatever snd_buf and the windows allow; 0: no such
+ * limit. What is queued stays queued. */
+void kcp_limit_send_buffer(struct kcp *, uint32_t bytes);
 
 /* The settings in force; valid while the ARQ lives. */
 const struct kcp_config *kcp_get_config(const struct kcp *);

@@ -83,6 +83,7 @@ struct kcp {
 	struct mem *mem;
 	struct kcp_config cfg;
 	uint32_t mss;             /* payload bytes of a full segment */
+	uint32_t snd_limit;       /* bytes accepted from the writer at most; 0: by snd_buf and the windows */
 	struct rtt rtt;
 	struct cc cc;
 

@@ -125,6 +125,8 @@ send_buffer(const struct kcp *k)
 {
 	uint64_t wnd = (uint64_t)k->cfg.snd_wnd * k->mss;
 
+	if (k->snd_limit != 0)
+		return k->snd_limit < wnd ? k->snd_limit : wnd;
 	if (k->cfg.snd_buf == 0)
 		return wnd;
 	/* What was lost and waits for its second round trip must not keep the window from being used (tcp_sndbuf_expand of Linux). */

@@ -19,6 +19,8 @@ static void
 control_close(struct loop *l, struct ctl_client *c)
 {
 	LIST_REMOVE(c, all);
+	if (c->turns > 0)
+		l->syncing--;
 	loop_retire(l, &c->src);
 }
 
@@ -76,6 +78,29 @@ void
 control_send_status(struct ctl_client *c, const struct ctl_status *s)
 {
 	control_send(c, s, sizeof(*s), -1);
+}
+
+void
+control_sync(struct loop *l, struct ctl_client *c)
+{
+	c->turns = 2;
+	l->syncing++;
+}
+
+void
+control_turn(struct loop *l, bool all)
+{
+	struct ctl_client *c, *next;
+
+	if (l->syncing == 0 || !all)
+		return;
+	for (c = LIST_FIRST(&l->clients); c != NULL; c = next) {
+		next = LIST_NEXT(c, all);
+		if (c->turns > 0 && --c->turns == 0) {
+			l->syncing--;
+			control_reply_error(l, c, 0);
+		}
+	}
 }
 
 /* --- questions --- */

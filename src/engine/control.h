@@ -17,6 +17,7 @@ struct ctl_client {
 	pid_t pid;
 	struct conn *waiting;   /* connection whose outcome it waits for, NULL */
 	int waiting_op;
+	unsigned turns;         /* of the loop that a CTL_SYNC still waits, 0: none is asked */
 	LIST_ENTRY(ctl_client) all;
 };
 
@@ -26,5 +27,10 @@ int control_open(struct loop *, int fd);
 void control_reply(struct loop *, struct ctl_client *, const struct ctl_reply *, int fd);
 void control_reply_error(struct loop *, struct ctl_client *, int error);
 void control_reply_fd(struct loop *, struct ctl_client *, int error, int fd);
+/* CTL_SYNC: answered when the loop has taken up everything that was ready by now. A turn's events are not in the order in which
+ * they came: epoll keeps a level-triggered descriptor in its list for one look more. */
+void control_sync(struct loop *, struct ctl_client *);
+/* A turn's events were taken up; `all`: there were no others. */
+void control_turn(struct loop *, bool all);
 
 #endif

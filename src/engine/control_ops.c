@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "../core/session.h"
+#include "buffers.h"
 #include "carrier.h"
 #include "control_sockopt.h"
 #include "control_status.h"
@@ -166,7 +167,15 @@ op_drain(struct op_args *a)
 static void
 op_setsockopt(struct op_args *a)
 {
-	control_reply_error(a->l, a->c, control_setsockopt(a->l, a->conn, a->listener, a->q));
+	int error = control_setsockopt(a->l, a->conn, a->listener, a->q);
+
+	if (error == 0 && a->conn != NULL && a->q->level == SOL_SOCKET) {
+		buffers_apply(a->l, a->conn);
+		buffers_apply_app(a->conn, *a->fd);
+		/* Room that grew, or a mark that fell. */
+		relay_mark(a->l, a->conn);
+	}
+	control_reply_error(a->l, a->c, error);
 }
 
 static void
@@ -198,11 +207,10 @@ op_set(struct op_args *a)
 	control_reply_error(a->l, a->c, control_set(a->l, a->q));
 }
 
-/* The loop serves descriptors in the order in which they became ready, and a request takes two of its turns. */
 static void
 op_sync(struct op_args *a)
 {
-	control_reply_error(a->l, a->c, 0);
+	control_sync(a->l, a->c);
 }
 
 /* Who may ask: NEEDS_FD carries a TCP socket and comes from the engine's own process or user; PROOF carries the descriptor it is about;

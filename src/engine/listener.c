@@ -312,7 +312,11 @@ listener_accepted(struct loop *l, struct session *s)
 		return;
 	}
 	if ((error = listener_hand_out(li, c->id, app_fd)) != 0) {
-		log_error("accept queue: %s", strerror(error));
+		/* A program that has just closed its listener: EPOLLHUP tells of it in a moment. */
+		if (error == EPIPE || error == ECONNRESET)
+			log_debug("accept queue: %s", strerror(error));
+		else
+			log_error("accept queue: %s", strerror(error));
 		session_abort(s, l->now);
 	}
 	close(app_fd);

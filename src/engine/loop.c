@@ -250,7 +250,7 @@ loop_run(struct loop *l)
 	int n;
 
 	while (!l->quit) {
-		uint64_t deadline = more ? 0 : loop_deadline(l);
+		uint64_t deadline = more || l->syncing > 0 ? 0 : loop_deadline(l);
 
 		/* Asked after the deadline: closing the last socket is what may make it idle. */
 		if (loop_idle_carrier(l))
@@ -273,6 +273,7 @@ loop_run(struct loop *l)
 		if (l->quit)
 			return;
 		l->reopened = false;
+		control_turn(l, n < LOOP_BATCH);
 		udp_poll_due(l);
 		relay_timers(l);
 		more = loop_work(l);

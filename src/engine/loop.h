@@ -74,6 +74,7 @@ struct loop {
 	bool home_gone;
 	bool reset_key;         /* the endpoint has the user's reset secret, or there is none to be had */
 	bool quit;              /* the carrier took over: this thread ends */
+	unsigned syncing;       /* control clients that wait for the loop's next turns */
 	bool reopened;          /* the rest of this turn's events came from the instance before */
 	int epfd;
 	struct source *control; /* listening control socket */

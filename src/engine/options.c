@@ -1,6 +1,7 @@
 #include "options.h"
 
 #include <errno.h>
+#include <linux/socket.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <string.h>
@@ -91,6 +92,19 @@ static const struct { int level, name; } options_early[] = {
 	{ IPPROTO_IPV6, IPV6_MTU_DISCOVER },
 };
 
+/* A buffer that the program sized itself does not grow by itself any more, even if it has the usual size. */
+static bool
+options_is_locked(int fd, int level, int name)
+{
+	int locks = 0;
+	socklen_t len = sizeof(locks);
+
+	if (level != SOL_SOCKET || (name != SO_SNDBUF && name != SO_RCVBUF) ||
+	    getsockopt(fd, SOL_SOCKET, SO_BUF_LOCK, &locks, &len) != 0)
+		return false;
+	return locks & (name == SO_SNDBUF ? SOCK_SNDBUF_LOCK : SOCK_RCVBUF_LOCK);
+}
+
 int
 options_read(struct mem *m, struct options *o, int tcp_fd, int domain)
 {
@@ -106,7 +120,8 @@ options_read(struct mem *m, struct options *o, int tcp_fd, int domain)
 		if ((level == IPPROTO_IPV6 && domain != AF_INET6) ||
 		    getsockopt(tcp_fd, level, name, have, &hlen) != 0 || hlen == 0)
 			continue;
-		if (getsockopt(fresh, level, name, usual, &ulen) == 0 && ulen == hlen && memcmp(have, usual, hlen) == 0)
+		if (!options_is_locked(tcp_fd, level, name) && getsockopt(fresh, level, name, usual, &ulen) == 0 && ulen == hlen &&
+		    memcmp(have, usual, hlen) == 0)
 			continue;
 		error = options_keep(m, o, level, name, have, hlen);
 	}

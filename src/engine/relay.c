@@ -16,6 +16,7 @@
 #include "../core/endpoint.h"
 #include "../core/error.h"
 #include "../core/mem.h"
+#include "buffers.h"
 #include "config.h"
 #include "control.h"
 #include "fdroom.h"
@@ -300,6 +301,7 @@ relay_fill(struct conn *c, int app_fd, bool pending)
 	if (send(app_fd, filler, 1, MSG_DONTWAIT | MSG_NOSIGNAL) != 1)
 		return errno;
 	c->stashed = true;
+	c->stash_run = 1;
 	while (pending && (n = send(app_fd, filler, sizeof(filler), MSG_DONTWAIT | MSG_NOSIGNAL)) > 0)
 		c->filler += (size_t)n;
 	return 0;
@@ -321,8 +323,11 @@ relay_make_pair(struct loop *l, struct conn *c, bool pending, int *app_fd)
 	len = ident_format(&c->ident, &un);
 	if (bind(sv[0], (struct sockaddr *)&un, len) != 0 || fcntl(sv[0], F_SETFL, O_NONBLOCK) != 0 || fstat(sv[1], &st) != 0)
 		error = errno;
-	else if ((error = relay_fill(c, sv[1], pending)) == 0)
+	else if ((error = relay_fill(c, sv[1], pending)) == 0) {
+		buffers_apply_app(c, sv[1]);
+		buffers_apply(l, c);
 		error = loop_add(l, &c->src, EPOLLIN | EPOLLRDHUP | EPOLLET);
+	}
 	if (error != 0) {
 		loop_close(l, &c->src);
 		close(sv[1]);
@@ -415,6 +420,7 @@ relay_session_ready(struct loop *l, struct session *s)
 	}
 	if ((ev & SESSION_EV_OPENED) && !c->opened) {
 		kcpopt_apply(l, c);
+		buffers_apply(l, c);
 		relay_opened(l, c);
 	}
 	if (ev & (SESSION_EV_READABLE | SESSION_EV_WRITABLE)) {

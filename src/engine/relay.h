@@ -3,6 +3,7 @@
  * The engine's end always keeps one byte unread (the "stash"): at first one that the pair was made with, later the newest byte
  * that was already passed on. Closing an AF_UNIX end with unread bytes gives the program ECONNRESET, as TCP's RST does; without
  * the stash a program that never wrote would see an orderly end. It is also what a killed engine leaves behind.
+ * A program that set a small SO_SNDBUF goes without it while its newest packet would fill that buffer (see buffers.h).
  */
 #ifndef KCPSHIM_RELAY_H
 #define KCPSHIM_RELAY_H
@@ -36,6 +37,10 @@ struct conn {
 	size_t filler;              /* bytes of filler in front of the program's own */
 	bool readable, writable;    /* EAGAIN not met since it was ready */
 	bool stashed;               /* one byte, already passed on, waits unread */
+	size_t stash_run;           /* the packet that the stashed byte came in is no longer than this */
+	size_t run;                 /* bytes read since the queue was last empty but for the stash */
+	unsigned sndbuf;            /* the program's SO_SNDBUF where it is a bound, else 0 */
+	bool bounded;               /* it was one once */
 	bool rdhup, hup;            /* program ended its writing; closed every descriptor */
 	bool eof_sent;              /* FIN was shown to the program */
 	bool discard;               /* program does not read any more (SHUT_RD): drop what comes */

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "../core/session.h"
+#include "buffers.h"
 #include "control.h"
 #include "log.h"
 
@@ -34,11 +35,26 @@ relay_discard(int fd, size_t n)
 }
 
 void
+relay_drop_stash(struct conn *c)
+{
+	int queued = 0;
+
+	/* More behind it: relay_take() decides when it comes to that. */
+	if (ioctl(c->src.fd, SIOCINQ, &queued) != 0 || queued != 1)
+		return;
+	relay_discard(c->src.fd, 1);
+	c->stashed = false;
+}
+
+void
 relay_drop_filler(struct conn *c)
 {
 	/* The queue holds stash + filler; one byte of it stays as the stash. */
 	relay_discard(c->src.fd, c->filler);
+	c->stash_run = c->filler;
 	c->filler = 0;
+	if (!buffers_stash_fits(c, c->stash_run))
+		relay_drop_stash(c);
 }
 
 /* Reads `take` new bytes of `avail` into the reserved places. See relay.h for the stash. Returns bytes that are now part of the stream,
@@ -46,7 +62,7 @@ relay_drop_filler(struct conn *c)
 static ssize_t
 relay_take(struct conn *c, struct iovec *iov, int n, size_t take, size_t avail)
 {
-	bool keep = take == avail;
+	bool all = take == avail, keep = all && buffers_stash_fits(c, c->run + take);
 	size_t pre = c->stashed ? 1 : 0, want = pre + take - (keep ? 1 : 0), got = 0;
 	struct iovec *last = &iov[n];
 	struct msghdr m = { .msg_iov = c->stashed ? iov : iov + 1, .msg_iovlen = (size_t)n + pre };
@@ -64,10 +80,13 @@ relay_take(struct conn *c, struct iovec *iov, int n, size_t take, size_t avail)
 		got = (size_t)r - pre;
 		if ((size_t)r < want || !keep) {
 			c->stashed = false;
+			c->run = all && (size_t)r == want ? 0 : c->run + got;
 			return (ssize_t)got;
 		}
 	}
 	c->stashed = false;
+	c->stash_run = c->run + got + 1;
+	c->run = 0;
 	if (recv(c->src.fd, tail, 1, MSG_PEEK | MSG_DONTWAIT) != 1)
 		return (ssize_t)got;
 	c->stashed = true;
@@ -140,6 +159,8 @@ relay_write(struct loop *l, struct conn *c)
 	size_t moved = 0;
 	bool dropping = c->discard || c->hup;
 
+	if (!dropping && buffers_below_mark(c))
+		return false;
 	while ((c->writable || dropping) && moved < RELAY_BUDGET) {
 		struct iovec iov[RELAY_IOV];
 		struct msghdr m = { .msg_iov = iov };
@@ -213,7 +234,8 @@ relay_pump(struct loop *l, struct conn *c)
 		return tunnel_pump(l, c);
 	if (!c->opened || session_state(c->session) == SESSION_CONNECTING)
 		return false;
-	if (!c->hup || session_recv_ready(c->session) == 0 || c->discard)
+	/* Dropping what waits opens the window: not when the peer is about to hear of a reset instead. */
+	if (c->reset == 0 && (!c->hup || session_recv_ready(c->session) == 0 || c->discard))
 		more |= relay_write(l, c);
 	if (session_state(c->session) == SESSION_ESTABLISHED)
 		more |= relay_read(l, c);

@@ -16,6 +16,8 @@ void relay_pair_full(struct loop *, struct conn *);
 void relay_discard(int fd, size_t n);
 /* Takes the filler of a pending connect() out: POLLOUT appears. */
 void relay_drop_filler(struct conn *);
+/* Nothing may be queued behind the stash. */
+void relay_drop_stash(struct conn *);
 /* Closes the engine's end: an orderly end when error is 0, else ECONNRESET for the program. Remembers the error for SO_ERROR. */
 void relay_close_pair(struct loop *, struct conn *);
 /* All bytes are handed over: ends the connection if its session is over. */

@@ -306,7 +306,7 @@ PROBE(io, back_pressure)
 
 	make_pair(&p);
 	set_nonblock(p.client);
-	for (int quiet = 0; quiet < 5;) {
+	for (int quiet = 0; quiet < 20;) {
 		n = send(p.client, big, sizeof(big), 0);
 		if (n < 0) {
 			quiet++;

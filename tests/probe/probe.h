@@ -68,6 +68,9 @@ void settle(void);
 /* Writes n bytes of a pattern, all of them. Reads until n bytes or EOF; the count, or -1. */
 long write_pattern(int fd, size_t n);
 long read_pattern(int fd, size_t n);
+/* Writes until nothing more fits for a while; reads until nothing more comes for a while. Bytes. */
+long fill(int fd);
+long drain(int fd);
 /* Counts signals of this number from now on. */
 void count_signals(int sig, int flags);
 extern volatile sig_atomic_t signals_seen;

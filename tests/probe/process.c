@@ -478,7 +478,7 @@ PROBE(epoll, writable_again)
 	make_pair(&p);
 	set_nonblock(p.client);
 	set_nonblock(p.server);
-	for (int quiet = 0; quiet < 5;) {
+	for (int quiet = 0; quiet < 20;) {
 		if (send(p.client, big, sizeof(big), 0) < 0) {
 			quiet++;
 			usleep(20000);

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Rounds of start and stop of a prefork server while clients go on connecting.
 
-usage: prefork_rounds.py ROUNDS COMMAND...     COMMAND... runs a program under the shim
+usage: prefork.py ROUNDS COMMAND...     COMMAND... runs a program under the shim
 Four workers share one listener. In turn the server is a part of a process that lives through all rounds, a fork of it
 (which becomes the workers' parent), or a program started afresh. Each conversation is verified; one that a stop cuts off may
 fail, but none may hang or bring other bytes. In the end no process, no zombie, no descriptor and no memory may be left over.
