@@ -91,7 +91,7 @@ bind(int fd, __CONST_SOCKADDR_ARG addr, socklen_t len)
 		return 0;
 	rc = real()->bind(fd, addr, len);
 	if (rc != 0 && errno == EADDRINUSE && a.port != 0 && is_tcp(fd)) {
-		settle_port(a.port);
+		(void)settle_port(a.port, fd);
 		errno = saved;
 		rc = real()->bind(fd, addr, len);
 	}

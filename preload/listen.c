@@ -78,7 +78,8 @@ listen_kcp(int fd, int backlog)
 	if (ctl_exchange(engine, &req, fd, &rep, &pair) != 0)
 		return EADDRINUSE;
 	for (int tries = 0; rep.error == EADDRINUSE && tries < SETTLE_TRIES; tries++) {
-		settle_port(bound_port(fd));
+		if (settle_port(bound_port(fd), fd))
+			req.flags |= CTL_F_SHARED;
 		if (tries > 0)
 			poll(NULL, 0, SETTLE_MS);
 		if (ctl_exchange(engine, &req, fd, &rep, &pair) != 0)

@@ -28,23 +28,27 @@ line_names_listener(const char *line, uint16_t port, struct ident *id)
 }
 
 /* Without an answer the engine has ended, and the port is free of it. */
-static void
-ask_engine(uint64_t engine)
+static bool
+ask_engine(uint64_t engine, int fd)
 {
 	struct ctl_request req;
 	struct ctl_reply rep;
 
 	ctl_prepare(&req, CTL_SYNC, NULL);
-	(void)ctl_exchange(engine, &req, -1, &rep, NULL);
+	if (ctl_exchange(engine, &req, -1, &rep, NULL) != 0)
+		return false;
+	ctl_prepare(&req, CTL_SHARE, NULL);
+	return ctl_exchange(engine, &req, fd, &rep, NULL) == 0 && rep.error == 0;
 }
 
-void
-settle_port(uint16_t port)
+bool
+settle_port(uint16_t port, int socket)
 {
 	char buf[4096];
 	size_t have = 0;
 	ssize_t n;
 	int saved = errno, cancel, fd;
+	bool shared = false;
 
 	pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancel);
 	fd = open("/proc/net/unix", O_RDONLY | O_CLOEXEC);
@@ -57,7 +61,7 @@ settle_port(uint16_t port)
 		while ((end = strchr(line, '\n')) != NULL) {
 			*end = '\0';
 			if (line_names_listener(line, port, &id))
-				ask_engine(id.engine);
+				shared |= ask_engine(id.engine, socket);
 			line = end + 1;
 		}
 		have -= (size_t)(line - buf);
@@ -67,4 +71,5 @@ settle_port(uint16_t port)
 		real_dispose(fd);
 	pthread_setcancelstate(cancel, NULL);
 	errno = saved;
+	return shared;
 }

@@ -2,10 +2,12 @@
 #ifndef KCPSHIM_PRELOAD_SETTLE_H
 #define KCPSHIM_PRELOAD_SETTLE_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
-/* A TCP socket found `port` in use: asks every engine that holds a listener there to look whether a program still has it.
- * Trying again then tells the truth. errno is kept. */
-void settle_port(uint16_t port);
+/* The TCP `socket`, bound to `port`, found the port in use: asks every engine that holds a listener there to look whether a program
+ * still has it. Trying again then tells the truth. True: a listener was made from this very socket, in a process that
+ * inherited it as well, and will share the port (CTL_F_SHARED). errno is kept. */
+bool settle_port(uint16_t port, int socket);
 
 #endif

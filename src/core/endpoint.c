@@ -324,6 +324,15 @@ endpoint_listener_room(struct endpoint *ep, uint32_t listener, uint32_t room)
 }
 
 void
+endpoint_listener_shared(struct endpoint *ep, uint32_t listener)
+{
+	struct listener *l = endpoint_listener(ep, listener);
+
+	if (l != NULL)
+		l->config.no_reset = true;
+}
+
+void
 endpoint_half_open(struct session *s, struct listener *l)
 {
 	TAILQ_INSERT_TAIL(&l->half_open, s, ready);

@@ -34,6 +34,8 @@ void endpoint_set_reset_secret(struct endpoint *, const uint8_t secret[32]);
 int endpoint_listen(struct endpoint *, uint32_t sock, const struct session_config *cfg);
 /* How many more sessions the accept queue takes; at 0 first flights are dropped in silence (as TCP's SYN queue). */
 void endpoint_listener_room(struct endpoint *, uint32_t listener, uint32_t room);
+/* Others share its port from now on: datagrams of unknown sessions may be theirs and are not answered. */
+void endpoint_listener_shared(struct endpoint *, uint32_t listener);
 /* Resets the sessions of a listener that are not proven yet, as TCP does with its SYN queue: their clients may count themselves
  * connected, and a later listener on the port knows nothing of them. The datagrams are due at once. */
 void endpoint_refuse(struct endpoint *, uint32_t listener, uint64_t now);

@@ -31,13 +31,19 @@ op_listen(struct op_args *a)
 {
 	int app_fd, error;
 
-	if ((error = listener_open(a->l, *a->fd, a->q->backlog, &app_fd)) != 0) {
+	if ((error = listener_open(a->l, *a->fd, a->q->backlog, a->q->flags & CTL_F_SHARED, &app_fd)) != 0) {
 		control_reply_error(a->l, a->c, error);
 		return;
 	}
 	*a->fd = -1;
 	control_reply_fd(a->l, a->c, 0, app_fd);
 	close(app_fd);
+}
+
+static void
+op_share(struct op_args *a)
+{
+	control_reply_error(a->l, a->c, listener_share(a->l, a->ino));
 }
 
 static void
@@ -234,6 +240,7 @@ static const struct {
 	[CTL_MIGRATE] = { op_migrate, OWNER },
 	[CTL_STATUS] = { op_status, OWNER },
 	[CTL_SET] = { op_set, OWNER },
+	[CTL_SHARE] = { op_share, NEEDS_FD | OWNER },
 	[CTL_SYNC] = { op_sync, 0 },
 };
 

@@ -32,10 +32,13 @@ enum ctl_op {
 	CTL_MIGRATE,       /* only from the engine's own process: become an orphan carrier; reply when it runs */
 	CTL_STATUS,        /* same user or root: replies of struct ctl_status, one message each, then one with kind 0 */
 	CTL_SET,           /* same user or root: id, name, value (text) as kcpctl set */
+	CTL_SHARE,         /* fd: TCP socket. Another process is about to listen on it, too: error 0 when a listener has this very
+	                    * socket and from now on lets others bind its UDP port, ENOENT otherwise */
 	CTL_SYNC,          /* reply when what programs did before (closing their descriptors) was seen */
 };
 
 #define CTL_F_NONBLOCK 1u
+#define CTL_F_SHARED 2u    /* CTL_LISTEN: the port is one that CTL_SHARE opened */
 
 struct ctl_request {
 	uint32_t magic, version;

@@ -88,6 +88,26 @@ listener_move_session(struct loop *l, struct listener *li, struct session *s)
 	return error;
 }
 
+int
+listener_share(struct loop *l, uint64_t ino)
+{
+	struct listener *li;
+	struct session *s;
+	struct stat st;
+
+	LIST_FOREACH(li, &l->listeners, all)
+		if (fstat(li->tcp_fd, &st) == 0 && st.st_ino == ino)
+			break;
+	if (li == NULL)
+		return ENOENT;
+	endpoint_listener_shared(l->ep, (uint32_t)li->handle);
+	udp_share(li->udp);
+	for (s = endpoint_each(l->ep, NULL); s != NULL; s = endpoint_each(l->ep, s))
+		if (session_path(s)->sock == li->udp->handle && session_owner(s) != NULL && listener_move_session(l, li, s) != 0)
+			log_warn("a session may lose its way to this process: %s", strerror(errno));
+	return 0;
+}
+
 /* The program closed its last copy, or the last process that had one is gone. Sessions go on. */
 static void
 listener_close(struct loop *l, struct listener *li)
@@ -184,7 +204,7 @@ listener_prepare_resets(struct loop *l, struct session_config *cfg, int tcp_fd)
 	socklen_t len = sizeof(shared);
 
 	/* With SO_REUSEPORT a datagram of an unknown session may be meant for another process. */
-	cfg->no_reset = getsockopt(tcp_fd, SOL_SOCKET, SO_REUSEPORT, &shared, &len) != 0 || shared != 0;
+	cfg->no_reset |= getsockopt(tcp_fd, SOL_SOCKET, SO_REUSEPORT, &shared, &len) != 0 || shared != 0;
 	if (l->reset_key || cfg->no_reset || cfg->plain || session_keys_count(cfg->keys) > 0)
 		return;
 	l->reset_key = true;
@@ -194,7 +214,7 @@ listener_prepare_resets(struct loop *l, struct session_config *cfg, int tcp_fd)
 }
 
 static int
-listener_setup(struct loop *l, struct listener *li, int tcp_fd, enum rules_action *action)
+listener_setup(struct loop *l, struct listener *li, int tcp_fd, bool shared, enum rules_action *action)
 {
 	struct sockaddr_storage ss;
 	struct session_config cfg;
@@ -218,11 +238,12 @@ listener_setup(struct loop *l, struct listener *li, int tcp_fd, enum rules_actio
 		return EOPNOTSUPP;
 	if ((opts.set & (1u << RULES_OPT_UDP_PORT)) && opts.udp_port != 0)
 		local.port = opts.udp_port;
-	if ((error = udp_open(l, &local, NULL, li->ident.domain, tcp_fd, UDP_LISTEN, &li->udp)) != 0 ||
+	if ((error = udp_open(l, &local, NULL, li->ident.domain, tcp_fd, shared ? UDP_SHARED : UDP_LISTEN, &li->udp)) != 0 ||
 	    (error = options_read(l->mem, &li->options, tcp_fd, li->ident.domain)) != 0)
 		return error;
 	if ((error = sesscfg_make(l, &opts, &cfg)) != 0)
 		return error;
+	cfg.no_reset = shared;
 	listener_prepare_resets(l, &cfg, tcp_fd);
 	li->keep_idle_us = cfg.keep_idle_us;
 	li->handle = endpoint_listen(l->ep, li->udp->handle, &cfg);
@@ -233,7 +254,7 @@ listener_setup(struct loop *l, struct listener *li, int tcp_fd, enum rules_actio
 }
 
 int
-listener_open(struct loop *l, int tcp_fd, int backlog, int *app_fd)
+listener_open(struct loop *l, int tcp_fd, int backlog, bool shared, int *app_fd)
 {
 	struct listener *li = mem_alloc(l->mem, sizeof(*li));
 	enum rules_action action;
@@ -246,7 +267,7 @@ listener_open(struct loop *l, int tcp_fd, int backlog, int *app_fd)
 	li->src.ready = listener_ready;
 	li->id = loop_new_id(l);
 	li->handle = -1;
-	if ((error = listener_setup(l, li, tcp_fd, &action)) == 0 && (error = listener_pair(l, li, app_fd)) == 0) {
+	if ((error = listener_setup(l, li, tcp_fd, shared, &action)) == 0 && (error = listener_pair(l, li, app_fd)) == 0) {
 		li->tcp_fd = tcp_fd;
 		if (action == RULES_AUTO)
 			error = listener_tcp_open(l, li, backlog);

@@ -33,8 +33,13 @@ struct listener {
 	LIST_ENTRY(listener) all;
 };
 
-/* tcp_fd becomes the listener's on success. *app_fd is the program's end (caller's). 0 or positive errno. */
-int listener_open(struct loop *, int tcp_fd, int backlog, int *app_fd);
+/* tcp_fd becomes the listener's on success. *app_fd is the program's end (caller's). `shared`: see listener_share().
+ * 0 or positive errno. */
+int listener_open(struct loop *, int tcp_fd, int backlog, bool shared, int *app_fd);
+/* Processes that inherited one bound socket may each call listen() on it. `ino` is that of the TCP socket: the listener that was made
+ * from it lets others bind its UDP port, among which the kernel then spreads new peers as with SO_REUSEPORT; those that it
+ * has keep to it. 0, or ENOENT. */
+int listener_share(struct loop *, uint64_t ino);
 void listener_set_backlog(struct loop *, struct listener *, int backlog);
 struct listener *listener_find(struct loop *, uint32_t id);
 /* A session of this listener was proven: make its pair and hand it out. */

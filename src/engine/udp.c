@@ -105,6 +105,12 @@ udp_allow_reuse(struct udp_sock *u)
 	udp_bind_reuse(u->src.fd, true);
 }
 
+void
+udp_share(struct udp_sock *u)
+{
+	udp_bind_share(u->src.fd);
+}
+
 int
 udp_open(struct loop *l, const struct netaddr *local, const struct netaddr *peer, int domain, int like,
     enum udp_share share, struct udp_sock **out)

@@ -18,6 +18,14 @@ udp_bind_reuse(int fd, bool on)
 	(void)setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &value, sizeof(value));
 }
 
+void
+udp_bind_share(int fd)
+{
+	int on = 1;
+
+	(void)setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &on, sizeof(on));
+}
+
 /* A line of /proc/net/udp: "sl local:port remote:port ...". True: unconnected, on this port. */
 static bool
 udp_line_owns(const char *line, unsigned port)
@@ -71,6 +79,8 @@ udp_bind(int fd, int domain, const struct netaddr *local, enum udp_share share)
 
 	if (share == UDP_BESIDE)
 		udp_bind_reuse(fd, true);
+	if (share == UDP_SHARED)
+		udp_bind_share(fd);
 	if (bind(fd, (struct sockaddr *)&ss, len) == 0)
 		return 0;
 	error = errno; /* /proc may be out of reach, as in a chroot */

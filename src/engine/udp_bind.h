@@ -10,5 +10,7 @@
 /* Binds `fd`. 0 or positive errno. */
 int udp_bind(int fd, int domain, const struct netaddr *local, enum udp_share);
 void udp_bind_reuse(int fd, bool on);
+/* SO_REUSEPORT, which also the sockets that are there already must have. */
+void udp_bind_share(int fd);
 
 #endif

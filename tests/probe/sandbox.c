@@ -343,3 +343,49 @@ PROBE(sandbox, reuseport_workers)
 		wait(NULL);
 	}
 }
+
+/* One bound socket, inherited, on which each process calls listen() itself. */
+PROBE(sandbox, listen_in_each_child)
+{
+	enum { WORKERS = 3, CLIENTS = 24 };
+	struct sockaddr_storage ss;
+	int bound = tcp_socket(), ready[2], served = 0, answered = 0;
+	socklen_t len = loopback(&ss, 0);
+	pid_t workers[WORKERS];
+	char c;
+
+	pipe(ready);
+	bind(bound, (struct sockaddr *)&ss, len);
+	for (int i = 0; i < WORKERS; i++) {
+		if ((workers[i] = fork()) != 0)
+			continue;
+		if (listen(bound, 64) != 0)
+			_exit(1);
+		write(ready[1], "r", 1);
+		for (;;) {
+			int s = accept(bound, NULL, NULL);
+
+			if (s < 0)
+				_exit(2);
+			if (read(s, &c, 1) == 1)
+				write(s, "x", 1);
+			close(s);
+		}
+	}
+	close(ready[1]);
+	for (int i = 0; i < WORKERS; i++)
+		out_rc("listens", read(ready[0], &c, 1));
+	for (int i = 0; i < CLIENTS; i++) {
+		int fd = tcp_socket();
+
+		if (connect_to(fd, port_of(bound)) == 0 && write(fd, "a", 1) == 1)
+			served++;
+		answered += read(fd, &c, 1) == 1 && c == 'x';
+		close(fd);
+	}
+	out(" served=%d answered=%d", served, answered);
+	for (int i = 0; i < WORKERS; i++) {
+		kill(workers[i], SIGKILL);
+		wait(NULL);
+	}
+}
