@@ -194,15 +194,15 @@ relay_write(struct loop *l, struct conn *c)
 void
 relay_close_pair(struct loop *l, struct conn *c)
 {
-	/* Without unread bytes closing is an orderly end. With an error the kernel first tells the program of it and then frees
-	 * what is queued, which shows POLLOUT late: little is left to free, but for a pending connect() enough to show none yet. */
-	size_t keep = c->error == 0 ? 0 : c->filler > 0 ? RELAY_PAIR_SNDBUF / 2 : 1;
 	int queued = 0;
 
-	if (keep == 0)
+	/* Without unread bytes closing is an orderly end. */
+	if (c->error == 0)
 		relay_discard(c->src.fd, SIZE_MAX);
-	else if (ioctl(c->src.fd, SIOCINQ, &queued) == 0 && (size_t)queued > keep)
-		relay_discard(c->src.fd, (size_t)queued - keep);
+	/* With them the kernel first tells the program and then frees them, which shows POLLOUT late after a pending connect(): as little
+	 * as shows none yet is left to free. Bytes of the program stay, or a blocked writer would go on for a moment. */
+	else if (c->filler > 0 && ioctl(c->src.fd, SIOCINQ, &queued) == 0 && queued > RELAY_PAIR_SNDBUF / 2)
+		relay_discard(c->src.fd, (size_t)queued - RELAY_PAIR_SNDBUF / 2);
 	loop_bury(l, c->id, c->ino, c->error);
 	loop_close(l, &c->src);
 }
