@@ -73,7 +73,7 @@ expect 2 '-o: unknown option "speed"' "$kcprun" -o speed=1 $bad
 expect 2 '-o: "mode" is not NAME=VALUE' "$kcprun" -o mode $bad
 expect 2 '-o: mode=quick is not one of' "$kcprun" -o mode=quick $bad
 expect 2 '-o: option "mode" is given twice' "$kcprun" -o mode=fast -o mode=fast $bad
-expect 2 '-o: fec=10+3: erasure coding is not supported' "$kcprun" -o fec=10+3 $bad
+expect 2 '-o: fec=10+3 is not one of off, auto, K:M' "$kcprun" -o fec=10+3 $bad
 expect 2 'KCPSHIM_LOG: "loud"' "$kcprun" -o log=loud $bad
 expect 2 'exclude each other' "$kcprun" -q -v $bad
 expect 2 'exclude each other' "$kcprun" -q -o log=info $bad
