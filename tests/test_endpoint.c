@@ -7,6 +7,7 @@
 #include "core/error.h"
 #include "core/replay.h"
 #include "sesspair.h"
+#include "checkmain.h"
 
 #define MANY 10000
 #define IDLE_BYTES 2048u
@@ -264,13 +265,9 @@ END_TEST
 int
 main(void)
 {
-	Suite *s = suite_create("endpoint");
 	TCase *tc = tcase_create("endpoint");
-	SRunner *sr;
-	int failed;
 
 	tcase_add_checked_fixture(tc, setup, teardown);
-	tcase_set_timeout(tc, 60);
 	tcase_add_test(tc, one_listener_a_socket);
 	tcase_add_test(tc, full_accept_queue_is_silent);
 	tcase_add_test(tc, unlisten_keeps_sessions);
@@ -281,10 +278,5 @@ main(void)
 	tcase_add_test(tc, ids_are_not_reused);
 	tcase_add_test(tc, replay_window);
 	tcase_add_loop_test(tc, replay_expands, 0, sizeof(expands) / sizeof(expands[0]));
-	suite_add_tcase(s, tc);
-	sr = srunner_create(s);
-	srunner_run_all(sr, CK_NORMAL);
-	failed = srunner_ntests_failed(sr);
-	srunner_free(sr);
-	return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+	return check_main("endpoint", tc);
 }

@@ -10,6 +10,7 @@
 
 #include "core/netaddr.h"
 #include "engine/ident.h"
+#include "checkmain.h"
 
 static struct netaddr
 addr(const char *ip, uint16_t port, uint32_t scope)
@@ -202,10 +203,7 @@ int
 main(void)
 {
 	const int n = (int)(sizeof(names) / sizeof(names[0]));
-	Suite *s = suite_create("ident");
 	TCase *tc = tcase_create("ident");
-	SRunner *sr;
-	int failed;
 
 	tcase_add_loop_test(tc, round_trip, 0, n);
 	tcase_add_loop_test(tc, every_truncation_and_extension_is_refused, 0, n);
@@ -215,10 +213,5 @@ main(void)
 	tcase_add_test(tc, engine_name_is_no_descriptor_name);
 	tcase_add_loop_test(tc, kernel_gives_the_name_back, 0, n);
 	tcase_add_test(tc, sockaddr_conversions);
-	suite_add_tcase(s, tc);
-	sr = srunner_create(s);
-	srunner_run_all(sr, CK_NORMAL);
-	failed = srunner_ntests_failed(sr);
-	srunner_free(sr);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return check_main("ident", tc);
 }

@@ -6,6 +6,7 @@
 
 #include "core/error.h"
 #include "kcppair.h"
+#include "checkmain.h"
 
 #define CONV 0x11223344u
 #define SECOND 1000000u
@@ -465,12 +466,8 @@ END_TEST
 int
 main(void)
 {
-	Suite *s = suite_create("kcp");
 	TCase *t = tcase_create("kcp");
-	SRunner *r = srunner_create(s);
-	int failed;
 
-	tcase_set_timeout(t, 240);
 	tcase_add_loop_test(t, bytes_arrive, 0, sizeof(flows) / sizeof(flows[0]));
 	tcase_add_test(t, fin_both_ways);
 	tcase_add_loop_test(t, nothing_to_do_when_idle, 0, 2);
@@ -482,9 +479,5 @@ main(void)
 	tcase_add_test(t, nothing_after_the_end);
 	tcase_add_loop_test(t, ranges_tell_the_truth, 0, 30);
 	tcase_add_loop_test(t, walk_meets_merged_islands, 0, 20);
-	suite_add_tcase(s, t);
-	srunner_run_all(r, CK_NORMAL);
-	failed = srunner_ntests_failed(r);
-	srunner_free(r);
-	return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+	return check_main("kcp", t);
 }

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "linkem_model.h"
+#include "checkmain.h"
 
 #define MS LINKEM_NS_PER_MS
 #define SEED 20240607
@@ -299,10 +300,7 @@ END_TEST
 int
 main(void)
 {
-	Suite *suite = suite_create("linkem_model");
 	TCase *tc = tcase_create("model");
-	SRunner *runner;
-	int failed;
 
 	tcase_add_test(tc, test_perfect_link_delivers_at_once);
 	tcase_add_test(tc, test_rate_serialises);
@@ -317,11 +315,5 @@ main(void)
 	tcase_add_test(tc, test_blackout_window);
 	tcase_add_test(tc, test_seed_decides_all);
 	tcase_add_test(tc, test_options_do_not_disturb_each_other);
-	tcase_set_timeout(tc, 120);
-	suite_add_tcase(suite, tc);
-	runner = srunner_create(suite);
-	srunner_run_all(runner, CK_ENV);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+	return check_main("linkem_model", tc);
 }

@@ -6,6 +6,7 @@
 
 #include "linkem_packet.h"
 #include "linkem_spec.h"
+#include "checkmain.h"
 
 static struct linkem_profile profiles[LINKEM_DIRECTIONS];
 static char error[128];
@@ -163,10 +164,7 @@ END_TEST
 int
 main(void)
 {
-	Suite *suite = suite_create("linkem_spec");
 	TCase *tc = tcase_create("spec");
-	SRunner *runner;
-	int failed;
 
 	tcase_add_test(tc, test_words_set_fields);
 	tcase_add_loop_test(tc, test_bad_words_are_refused, 0, COUNT(bad_words));
@@ -174,10 +172,5 @@ main(void)
 	tcase_add_test(tc, test_flight_sorts_by_time_then_entry);
 	tcase_add_loop_test(tc, test_corruption_flips_one_payload_bit, 0, 500);
 	tcase_add_test(tc, test_corruption_leaves_what_has_no_payload);
-	suite_add_tcase(suite, tc);
-	runner = srunner_create(suite);
-	srunner_run_all(runner, CK_ENV);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+	return check_main("linkem_spec", tc);
 }

@@ -7,6 +7,7 @@
 
 #include "core/mem.h"
 #include "simlink.h"
+#include "checkmain.h"
 
 #define NBLOCKS 500
 #define SEED 20261122u
@@ -125,19 +126,11 @@ END_TEST
 int
 main(void)
 {
-	Suite *s = suite_create("mem");
 	TCase *t = tcase_create("mem");
-	SRunner *r = srunner_create(s);
-	int failed;
 
-	tcase_set_timeout(t, 120);
 	tcase_add_test(t, aligned_zeroed_disjoint);
 	tcase_add_test(t, limit_is_kept);
 	tcase_add_test(t, large_blocks_go_back_to_the_system);
 	tcase_add_test(t, left_out_of_core_dumps);
-	suite_add_tcase(s, t);
-	srunner_run_all(r, CK_NORMAL);
-	failed = srunner_ntests_failed(r);
-	srunner_free(r);
-	return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+	return check_main("mem", t);
 }

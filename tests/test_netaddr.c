@@ -5,6 +5,7 @@
 
 #include "core/error.h"
 #include "core/netaddr.h"
+#include "checkmain.h"
 
 static const struct {
 	struct netaddr addr;
@@ -115,20 +116,12 @@ END_TEST
 int
 main(void)
 {
-	Suite *s = suite_create("netaddr");
 	TCase *tc = tcase_create("netaddr");
-	SRunner *sr;
-	int failed;
 
 	tcase_add_loop_test(tc, format, 0, sizeof(formats) / sizeof(formats[0]));
 	tcase_add_test(tc, map_and_unmap);
 	tcase_add_loop_test(tc, each_field_counts, 0, 3 + 16);
 	tcase_add_test(tc, hash_spreads);
 	tcase_add_test(tc, errors_have_texts);
-	suite_add_tcase(s, tc);
-	sr = srunner_create(s);
-	srunner_run_all(sr, CK_NORMAL);
-	failed = srunner_ntests_failed(sr);
-	srunner_free(sr);
-	return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+	return check_main("netaddr", tc);
 }

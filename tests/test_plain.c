@@ -10,6 +10,7 @@
 #include "core/keys.h"
 #include "json.h"
 #include "sesspair.h"
+#include "checkmain.h"
 
 static struct sesspair sp;
 static struct session_config cfg;
@@ -388,23 +389,11 @@ START_TEST(recorded_clients)
 }
 END_TEST
 
-static TCase *
-group(Suite *s, const char *name, void (*before)(void))
-{
-	TCase *tc = tcase_create(name);
-
-	tcase_add_checked_fixture(tc, before, teardown);
-	suite_add_tcase(s, tc);
-	return tc;
-}
-
 int
 main(void)
 {
 	Suite *s = suite_create("plain");
-	TCase *opening = group(s, "opening", setup), *open = group(s, "open", setup_open);
-	SRunner *sr;
-	int failed;
+	TCase *opening = check_group(s, "opening", setup, teardown), *open = check_group(s, "open", setup_open, teardown);
 
 	tcase_add_test(opening, empty_push_opens);
 	tcase_add_test(opening, open_none_is_open_at_once);
@@ -422,9 +411,5 @@ main(void)
 	tcase_add_test(open, idle_timeout_ends);
 	tcase_add_test(open, keepalive_by_window_probes);
 	tcase_add_test(open, wire_errors_are_harmless);
-	sr = srunner_create(s);
-	srunner_run_all(sr, CK_NORMAL);
-	failed = srunner_ntests_failed(sr);
-	srunner_free(sr);
-	return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+	return check_run(s);
 }

@@ -4,6 +4,7 @@
 #include <check.h>
 
 #include "core/random.h"
+#include "checkmain.h"
 
 START_TEST(same_seed_same_stream)
 {
@@ -74,19 +75,11 @@ END_TEST
 int
 main(void)
 {
-	Suite *s = suite_create("random");
 	TCase *tc = tcase_create("random");
-	SRunner *sr;
-	int failed;
 
 	tcase_add_test(tc, same_seed_same_stream);
 	tcase_add_test(tc, known_stream);
 	tcase_add_test(tc, output_is_erased);
 	tcase_add_test(tc, bits_are_balanced);
-	suite_add_tcase(s, tc);
-	sr = srunner_create(s);
-	srunner_run_all(sr, CK_NORMAL);
-	failed = srunner_ntests_failed(sr);
-	srunner_free(sr);
-	return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+	return check_main("random", tc);
 }

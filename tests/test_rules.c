@@ -7,6 +7,7 @@
 
 #include "core/error.h"
 #include "core/rules.h"
+#include "checkmain.h"
 
 #define N(a) (sizeof(a) / sizeof((a)[0]))
 
@@ -611,12 +612,8 @@ END_TEST
 int
 main(void)
 {
-	Suite *s = suite_create("rules");
 	TCase *c = tcase_create("rules");
-	SRunner *r;
-	int failed;
 
-	tcase_set_timeout(c, 0);
 	tcase_add_loop_test(c, good_rules, 0, (int)N(good));
 	tcase_add_loop_test(c, bad_rules, 0, (int)N(bad));
 	tcase_add_test(c, binary_and_overlong_text_is_refused);
@@ -631,10 +628,5 @@ main(void)
 	tcase_add_test(c, short_error_buffers_are_respected);
 	tcase_add_test(c, matching_allocates_nothing);
 	tcase_add_test(c, normal_form_is_stable);
-	suite_add_tcase(s, c);
-	r = srunner_create(s);
-	srunner_run_all(r, CK_ENV);
-	failed = srunner_ntests_failed(r);
-	srunner_free(r);
-	return failed == 0 ? 0 : 1;
+	return check_main("rules", c);
 }

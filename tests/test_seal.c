@@ -8,6 +8,7 @@
 #include "core/error.h"
 #include "core/mem.h"
 #include "core/seal.h"
+#include "checkmain.h"
 
 static const struct {
 	const char *text;
@@ -94,18 +95,10 @@ END_TEST
 int
 main(void)
 {
-	Suite *s = suite_create("seal");
 	TCase *tc = tcase_create("seal");
-	SRunner *sr;
-	int failed;
 
 	tcase_add_loop_test(tc, crc_known, 0, sizeof(crcs) / sizeof(crcs[0]));
 	tcase_add_test(tc, crc_zeros);
 	tcase_add_loop_test(tc, keyless_round_trip, 0, sizeof(suites) / sizeof(suites[0]));
-	suite_add_tcase(s, tc);
-	sr = srunner_create(s);
-	srunner_run_all(sr, CK_NORMAL);
-	failed = srunner_ntests_failed(sr);
-	srunner_free(sr);
-	return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+	return check_main("seal", tc);
 }

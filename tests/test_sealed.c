@@ -10,6 +10,7 @@
 #include "core/keys.h"
 #include "core/unsealed.h"
 #include "sesspair.h"
+#include "checkmain.h"
 
 #define IDLE_BYTES 2048u
 #define HOUR UINT64_C(3600000000)
@@ -480,23 +481,11 @@ START_TEST(idle_sessions_are_small)
 }
 END_TEST
 
-static TCase *
-group(Suite *s, const char *name, void (*before)(void))
-{
-	TCase *tc = tcase_create(name);
-
-	tcase_add_checked_fixture(tc, before, teardown);
-	suite_add_tcase(s, tc);
-	return tc;
-}
-
 int
 main(void)
 {
 	Suite *s = suite_create("sealed");
-	TCase *opening = group(s, "opening", setup), *open = group(s, "open", setup_open);
-	SRunner *sr;
-	int failed;
+	TCase *opening = check_group(s, "opening", setup, teardown), *open = check_group(s, "open", setup_open, teardown);
 
 	tcase_add_loop_test(opening, opens_sealed, 0, 2);
 	tcase_add_loop_test(opening, strangers_get_silence, 0, 7);
@@ -513,9 +502,5 @@ main(void)
 	tcase_add_test(open, keys_are_renewed);
 	tcase_add_test(open, client_may_move);
 	tcase_add_test(open, copied_datagrams_move_nothing);
-	sr = srunner_create(s);
-	srunner_run_all(sr, CK_NORMAL);
-	failed = srunner_ntests_failed(sr);
-	srunner_free(sr);
-	return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+	return check_run(s);
 }

@@ -3,6 +3,7 @@
 #include <check.h>
 
 #include "core/seq.h"
+#include "checkmain.h"
 
 static const struct {
 	uint32_t a, b;
@@ -23,15 +24,8 @@ END_TEST
 int
 main(void)
 {
-	Suite *s = suite_create("seq");
 	TCase *t = tcase_create("order");
-	SRunner *r = srunner_create(s);
-	int failed;
 
 	tcase_add_loop_test(t, order, 0, sizeof(cases) / sizeof(cases[0]));
-	suite_add_tcase(s, t);
-	srunner_run_all(r, CK_NORMAL);
-	failed = srunner_ntests_failed(r);
-	srunner_free(r);
-	return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+	return check_main("seq", t);
 }

@@ -7,6 +7,7 @@
 #include "core/session.h"
 #include "core/unsealed.h"
 #include "sesspair.h"
+#include "checkmain.h"
 
 static struct sesspair sp;
 static struct session_config cfg;
@@ -520,23 +521,11 @@ START_TEST(mtu_is_kept)
 }
 END_TEST
 
-static TCase *
-group(Suite *s, const char *name, void (*before)(void))
-{
-	TCase *tc = tcase_create(name);
-
-	tcase_add_checked_fixture(tc, before, teardown);
-	suite_add_tcase(s, tc);
-	return tc;
-}
-
 int
 main(void)
 {
 	Suite *s = suite_create("session");
-	TCase *opening = group(s, "opening", setup), *open = group(s, "open", setup_open);
-	SRunner *sr;
-	int failed;
+	TCase *opening = check_group(s, "opening", setup, teardown), *open = check_group(s, "open", setup_open, teardown);
 
 	tcase_add_test(opening, opens_in_one_round_trip);
 	tcase_add_test(opening, connect_repeats_and_times_out);
@@ -567,9 +556,5 @@ main(void)
 	tcase_add_test(open, icmp_cannot_end_a_live_session);
 	tcase_add_test(open, icmp_ends_a_session_without_peer);
 	tcase_add_test(open, mtu_is_kept);
-	sr = srunner_create(s);
-	srunner_run_all(sr, CK_NORMAL);
-	failed = srunner_ntests_failed(sr);
-	srunner_free(sr);
-	return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+	return check_run(s);
 }

@@ -4,6 +4,7 @@
 
 #include "core/random.h"
 #include "core/timer.h"
+#include "checkmain.h"
 
 #define TICK (1u << TIMER_TICK_SHIFT)
 #define NTIMERS 300
@@ -140,20 +141,12 @@ END_TEST
 int
 main(void)
 {
-	Suite *s = suite_create("timer");
 	TCase *tc = tcase_create("timer");
-	SRunner *sr;
-	int failed;
 
 	tcase_add_test(tc, due_at_once);
 	tcase_add_test(tc, cleared_never_fires);
 	tcase_add_loop_test(tc, few_wakeups, 0, 14);
 	tcase_add_loop_test(tc, few_wakeups_of_many, 0, 14);
 	tcase_add_loop_test(tc, random_operations, 0, 20);
-	suite_add_tcase(s, tc);
-	sr = srunner_create(s);
-	srunner_run_all(sr, CK_NORMAL);
-	failed = srunner_ntests_failed(sr);
-	srunner_free(sr);
-	return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+	return check_main("timer", tc);
 }

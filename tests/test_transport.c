@@ -7,6 +7,7 @@
 
 #include "simflow.h"
 #include "simprofile.h"
+#include "checkmain.h"
 
 #define MBIT 125000u
 #define SECOND 1000000u
@@ -240,12 +241,8 @@ END_TEST
 int
 main(void)
 {
-	Suite *s = suite_create("transport");
 	TCase *t = tcase_create("transport");
-	SRunner *r = srunner_create(s);
-	int failed;
 
-	tcase_set_timeout(t, 240);
 	tcase_add_loop_test(t, bulk, 0, 2 * NPATHS * SEEDS);
 	tcase_add_loop_test(t, thin, 0, sizeof(thins) / sizeof(thins[0]));
 	tcase_add_loop_test(t, fair_to_itself, 0, 4);
@@ -253,9 +250,5 @@ main(void)
 	tcase_add_loop_test(t, emulated_profiles, 0, 2 * NPROFILES);
 	tcase_add_loop_test(t, rate_cap, 0, 3);
 	tcase_add_loop_test(t, blackout, 0, 2);
-	suite_add_tcase(s, t);
-	srunner_run_all(r, CK_NORMAL);
-	failed = srunner_ntests_failed(r);
-	srunner_free(r);
-	return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+	return check_main("transport", t);
 }

@@ -10,6 +10,7 @@
 #include "core/kcp_internal.h"
 #include "json.h"
 #include "kcppair.h"
+#include "checkmain.h"
 
 #define MS 1000u
 #define OUT_MAX 200000u
@@ -482,18 +483,10 @@ END_TEST
 int
 main(void)
 {
-	Suite *s = suite_create("vectors");
 	TCase *t = tcase_create("vectors");
-	SRunner *r = srunner_create(s);
-	int failed;
 
-	tcase_set_timeout(t, 120);
 	tcase_add_test(t, single_datagrams);
 	tcase_add_test(t, ikcp_transcripts);
 	tcase_add_test(t, aiokcp_sessions);
-	suite_add_tcase(s, t);
-	srunner_run_all(r, CK_NORMAL);
-	failed = srunner_ntests_failed(r);
-	srunner_free(r);
-	return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+	return check_main("vectors", t);
 }

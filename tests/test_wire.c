@@ -6,6 +6,7 @@
 #include "core/error.h"
 #include "core/wire.h"
 #include "simlink.h"
+#include "checkmain.h"
 
 #define SEED 7u
 
@@ -244,20 +245,12 @@ END_TEST
 int
 main(void)
 {
-	Suite *s = suite_create("wire");
 	TCase *t = tcase_create("wire");
-	SRunner *r = srunner_create(s);
-	int failed;
 
-	tcase_set_timeout(t, 120);
 	tcase_add_test(t, plain_bytes);
 	tcase_add_loop_test(t, session_edges, 0, sizeof(session_cases) / sizeof(session_cases[0]));
 	tcase_add_loop_test(t, session_round_trip, 0, 200);
 	tcase_add_loop_test(t, garbage_ends, 0, 2);
 	tcase_add_test(t, ack_takes_the_ranges_that_fit);
-	suite_add_tcase(s, t);
-	srunner_run_all(r, CK_NORMAL);
-	failed = srunner_ntests_failed(r);
-	srunner_free(r);
-	return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+	return check_main("wire", t);
 }
