@@ -276,9 +276,10 @@ PROBE(message, strange_vectors)
 {
 	struct iovec many[UIO_MAXIOV + 1], none = { NULL, 0 }, huge = { buf, (size_t)-1 }, bad = { (void *)8, 4 };
 	struct pair p;
+	char m = 'm';
 
 	for (size_t i = 0; i <= UIO_MAXIOV; i++)
-		many[i] = (struct iovec){ (char[]){ "m" }, 1 };
+		many[i] = (struct iovec){ &m, 1 };
 	make_pair(&p);
 	out_rc("sendmsg0", send_vector(p.client, NULL, 0));
 	out_rc("empty", send_vector(p.client, &none, 1));
