@@ -295,93 +295,48 @@ PROBE(sandbox, by_dlsym)
 
 /* --- several processes on one port --- */
 
-PROBE(sandbox, reuseport_workers)
+enum { WORKERS = 3, CLIENTS = 24 };
+
+/* A worker, once it listens on fd: says so and answers each connection with one byte until it is killed. */
+static _Noreturn void
+work_on(int fd, int ready)
 {
-	enum { WORKERS = 3, CLIENTS = 30 };
-	struct sockaddr_storage ss;
-	int first = tcp_socket(), ready[2], one = 1, served = 0, answered = 0;
-	pid_t workers[WORKERS];
-	socklen_t len = loopback(&ss, 0);
 	char c;
 
-	pipe(ready);
-	setsockopt(first, SOL_SOCKET, SO_REUSEPORT, &one, sizeof(one));
-	bind(first, (struct sockaddr *)&ss, len);
-	len = loopback(&ss, port_of(first));
-	for (int i = 0; i < WORKERS; i++) {
-		if ((workers[i] = fork()) != 0)
-			continue;
-		int fd = tcp_socket();
+	write(ready, "r", 1);
+	for (;;) {
+		int s = accept(fd, NULL, NULL);
 
-		setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &one, sizeof(one));
-		if (bind(fd, (struct sockaddr *)&ss, len) != 0 || listen(fd, 64) != 0)
-			_exit(1);
-		write(ready[1], "r", 1);
-		for (;;) {
-			int s = accept(fd, NULL, NULL);
-
-			if (s < 0)
-				_exit(2);
-			if (read(s, &c, 1) == 1)
-				write(s, "x", 1);
-			close(s);
-		}
-	}
-	for (int i = 0; i < WORKERS; i++)
-		read(ready[0], &c, 1);
-	for (int i = 0; i < CLIENTS; i++) {
-		int fd = tcp_socket();
-
-		if (connect_to(fd, port_of(first)) == 0 && write(fd, "a", 1) == 1)
-			served++;
-		answered += read(fd, &c, 1) == 1 && c == 'x';
-		close(fd);
-	}
-	out(" served=%d answered=%d", served, answered);
-	for (int i = 0; i < WORKERS; i++) {
-		kill(workers[i], SIGKILL);
-		wait(NULL);
+		if (s < 0)
+			_exit(2);
+		if (read(s, &c, 1) == 1)
+			write(s, "x", 1);
+		close(s);
 	}
 }
 
-/* One bound socket, inherited, on which each process calls listen() itself. */
-PROBE(sandbox, listen_in_each_child)
+/* Starts the workers, each with `work`, asks them, ends them. `fd`: bound to their port. */
+static void
+ask_workers(void (*work)(int fd, int ready), int fd)
 {
-	enum { WORKERS = 3, CLIENTS = 24 };
-	struct sockaddr_storage ss;
-	int bound = tcp_socket(), ready[2], served = 0, answered = 0;
-	socklen_t len = loopback(&ss, 0);
+	int ready[2], served = 0, answered = 0;
 	pid_t workers[WORKERS];
 	char c;
 
 	pipe(ready);
-	bind(bound, (struct sockaddr *)&ss, len);
-	for (int i = 0; i < WORKERS; i++) {
-		if ((workers[i] = fork()) != 0)
-			continue;
-		if (listen(bound, 64) != 0)
-			_exit(1);
-		write(ready[1], "r", 1);
-		for (;;) {
-			int s = accept(bound, NULL, NULL);
-
-			if (s < 0)
-				_exit(2);
-			if (read(s, &c, 1) == 1)
-				write(s, "x", 1);
-			close(s);
-		}
-	}
+	for (int i = 0; i < WORKERS; i++)
+		if ((workers[i] = fork()) == 0)
+			work(fd, ready[1]);
 	close(ready[1]);
 	for (int i = 0; i < WORKERS; i++)
 		out_rc("listens", read(ready[0], &c, 1));
 	for (int i = 0; i < CLIENTS; i++) {
-		int fd = tcp_socket();
+		int client = tcp_socket();
 
-		if (connect_to(fd, port_of(bound)) == 0 && write(fd, "a", 1) == 1)
+		if (connect_to(client, port_of(fd)) == 0 && write(client, "a", 1) == 1)
 			served++;
-		answered += read(fd, &c, 1) == 1 && c == 'x';
-		close(fd);
+		answered += read(client, &c, 1) == 1 && c == 'x';
+		close(client);
 	}
 	out(" served=%d answered=%d", served, answered);
 	for (int i = 0; i < WORKERS; i++) {
@@ -389,3 +344,37 @@ PROBE(sandbox, listen_in_each_child)
 		wait(NULL);
 	}
 }
+
+/* A socket bound to `port`, 0: a free one, that shares it where `reuseport` says so. */
+static int
+bound_socket(uint16_t port, int reuseport)
+{
+	struct sockaddr_storage ss;
+	socklen_t len = loopback(&ss, port);
+	int fd = tcp_socket();
+
+	setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &reuseport, sizeof(reuseport));
+	return bind(fd, (struct sockaddr *)&ss, len) == 0 ? fd : -1;
+}
+
+static void
+listen_beside(int fd, int ready)
+{
+	int own = bound_socket(port_of(fd), 1);
+
+	if (own < 0 || listen(own, 64) != 0)
+		_exit(1);
+	work_on(own, ready);
+}
+
+static void
+listen_on_inherited(int fd, int ready)
+{
+	if (listen(fd, 64) != 0)
+		_exit(1);
+	work_on(fd, ready);
+}
+
+PROBE(sandbox, reuseport_workers) { ask_workers(listen_beside, bound_socket(0, 1)); }
+/* One bound socket, inherited, on which each process calls listen() itself. */
+PROBE(sandbox, listen_in_each_child) { ask_workers(listen_on_inherited, bound_socket(0, 0)); }
