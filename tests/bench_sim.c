@@ -145,9 +145,8 @@ emulated(const char *profile, const struct sender *s, uint64_t seed, uint64_t se
 }
 
 static void
-thin(double loss, const struct sender *s, bool redundancy, uint64_t seed, uint32_t period, uint64_t seconds)
+thin(const struct simlink_config *link, const struct sender *s, bool redundancy, uint64_t seed, uint32_t period, uint64_t seconds)
 {
-	struct simlink_config link = { .rate = 20 * MBIT, .delay = 25000, .queue = 125000, .loss = loss };
 	struct simflow f;
 	struct simnet n;
 
@@ -155,13 +154,21 @@ thin(double loss, const struct sender *s, bool redundancy, uint64_t seed, uint32
 	f.cfg.redundancy = redundancy;
 	f.message = 128;
 	f.period = period;
-	simnet_init(&n, &f, 1, &link, &link, seed);
+	simnet_init(&n, &f, 1, link, link, seed);
 	simnet_run(&n, seconds * SECOND);
 	printf("  %-27s%s p50 %6.1f  p99 %6.1f  p99.9 %6.1f  max %6.1f ms  datagrams/message %.3f  bytes/message %.0f\n", s->name,
 	    s->classic ? "    " : redundancy ? " +r " : " -r ", simflow_quantile(&f, 0.5, (seconds - 1) * SECOND) / 1000.0,
 	    simflow_quantile(&f, 0.99, (seconds - 1) * SECOND) / 1000.0, simflow_quantile(&f, 0.999, (seconds - 1) * SECOND) / 1000.0,
 	    simflow_quantile(&f, 1, (seconds - 1) * SECOND) / 1000.0, (double)f.datagrams / (double)f.messages, (double)f.wire_bytes / (double)f.messages);
 	simnet_dispose(&n);
+}
+
+static void
+thins(const struct simlink_config *link, uint64_t seed, uint32_t period)
+{
+	for (size_t j = 0; j < 3; j++)
+		thin(link, &senders[j], true, seed, period, period / 100);
+	thin(link, &senders[0], false, seed, period, period / 100);
 }
 
 static void
@@ -209,11 +216,17 @@ main(int argc, char **argv)
 				emulated(profiles[i], &senders[j], seed, seconds);
 	for (int loss = 0; loss <= 10 && strchr("t", only[0]); loss = loss == 0 ? 2 : loss == 2 ? 5 : loss + 5) {
 		for (uint32_t period = 20000; period <= 200000; period *= 10) {
+			struct simlink_config link = { .rate = 20 * MBIT, .delay = 25000, .queue = 125000, .loss = loss / 100.0 };
+
 			printf("thin: 128 bytes each %u ms, 50 ms, loss %d%%\n", period / 1000, loss);
-			for (size_t j = 0; j < 3; j++)
-				thin(loss / 100.0, &senders[j], true, seed, period, period / 100);
-			thin(loss / 100.0, &senders[0], false, seed, period, period / 100);
+			thins(&link, seed, period);
 		}
+	}
+	for (size_t i = 0; i < sizeof(profiles) / sizeof(profiles[0]) && strchr("t", only[0]); i++) {
+		struct simlink_config link = { .profile = profiles[i] };
+
+		printf("thin: 128 bytes each 20 ms, %s\n", profiles[i]);
+		thins(&link, seed, 20000);
 	}
 	if (strchr("f", only[0])) {
 		printf("two flows, 20 Mbit/s, 50 ms, second 5 s later, measured from 10 s to 70 s\n");

@@ -104,6 +104,36 @@ START_TEST(thin)
 }
 END_TEST
 
+/* Losses in bursts, and many messages within one round trip: 128 bytes each 20 ms over paths of tests/linkem. */
+static const struct {
+	const char *profile;
+	uint32_t p99;
+} thin_profiles[] = {
+	{ "wifi", 42000 }, { "mobile", 80000 }, { "lossy", 320000 }, { "transcontinental", 125000 }, { "satellite", 325000 },
+};
+
+START_TEST(thin_profile)
+{
+	struct simlink_config link = { .profile = thin_profiles[_i].profile };
+	struct simflow f;
+	struct simnet n;
+
+	for (uint64_t seed = 1; seed <= 4; seed++) {
+		set_up(&f, seed % 2 == 0 ? WIRE_PLAIN : WIRE_SESSION, KCP_CC_AUTO);
+		f.cfg.redundancy = true;
+		f.message = 128;
+		f.period = 20000;
+		simnet_init(&n, &f, 1, &link, &link, seed);
+		simnet_run(&n, 120 * SECOND);
+		ck_assert_msg(simflow_quantile(&f, 0.99, 118 * SECOND) <= thin_profiles[_i].p99, "%s seed %llu: p99 %u us", thin_profiles[_i].profile,
+		    (unsigned long long)seed, simflow_quantile(&f, 0.99, 118 * SECOND));
+		ck_assert_msg((double)f.datagrams <= 1.02 * (double)f.messages, "%s seed %llu: %llu datagrams for %zu messages",
+		    thin_profiles[_i].profile, (unsigned long long)seed, (unsigned long long)f.datagrams, f.messages);
+		simnet_dispose(&n);
+	}
+}
+END_TEST
+
 /* `second` begins 5 s later; what both read from 10 s to 70 s. */
 static void
 share(struct simflow f[2], enum simflow_sender first, enum simflow_sender second, uint64_t queue, double *jain)
@@ -245,6 +275,7 @@ main(void)
 
 	tcase_add_loop_test(t, bulk, 0, 2 * NPATHS * SEEDS);
 	tcase_add_loop_test(t, thin, 0, sizeof(thins) / sizeof(thins[0]));
+	tcase_add_loop_test(t, thin_profile, 0, sizeof(thin_profiles) / sizeof(thin_profiles[0]));
 	tcase_add_loop_test(t, fair_to_itself, 0, 4);
 	tcase_add_loop_test(t, lives_beside_tcp, 0, 8);
 	tcase_add_loop_test(t, emulated_profiles, 0, 2 * NPROFILES);

@@ -57,9 +57,9 @@ seg_acked(struct kcp *k, uint32_t sn, bool has_echo, uint32_t echo, uint64_t now
 		 * acknowledgement that got lost. */
 		take_rtt(k, now - s->sent_at + s->first_age);
 	if (s->xmit > 1 || (s->copies > 0 && has_echo))
-		kcp_tail_judge(k, s->xmit > 1 || !seq_before(echo, (uint32_t)s->sent_at));
+		kcp_tail_judge(k, s, s->xmit > 1 || !seq_before(echo, (uint32_t)s->sent_at));
 	else
-		kcp_tail_judge(k, false);
+		kcp_tail_judge(k, s, false);
 	k->delivered += bytes;
 	k->delivered_at = now;
 	k->ack.acked += bytes;

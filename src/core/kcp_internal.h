@@ -135,7 +135,9 @@ struct kcp {
 	uint64_t new_at;              /* last first transmission */
 	uint32_t gap;                 /* smoothed time between them, us; 0: unknown */
 	uint32_t lossy;               /* share of first transmissions lost lately, per 65536 */
-	uint32_t judged;              /* how many first transmissions that is made of */
+	uint8_t judged;               /* how many first transmissions that is made of, to TAIL_UNKNOWN */
+	uint8_t copies_more;          /* copies of a segment beyond the usual number, after long bursts of losses */
+	uint16_t copies_calm;         /* segments acknowledged since copies_more was last too small or changed */
 
 	/* rate samples */
 	uint64_t delivered, delivered_at, first_sent;
@@ -260,7 +262,7 @@ void kcp_tail_arm(struct kcp *, uint64_t now);
 /* Carries the unacknowledged tail again, as far as it fits. */
 void kcp_tail_carry(struct kcp *, struct wire_writer *, uint64_t now);
 /* Whether the first transmission of a segment arrived. */
-void kcp_tail_judge(struct kcp *, bool lost);
+void kcp_tail_judge(struct kcp *, const struct snd_seg *, bool lost);
 
 /* kcp_output.c */
 bool kcp_put_seg(struct kcp *, struct wire_writer *, uint32_t sn);
