@@ -68,6 +68,10 @@ static const struct { uint16_t mtu, max, probes; } paths[] = {
 	{ 1472, 1472, 1 }, { 1452, 1472, 20 }, { 1372, 1472, 30 }, { 1252, 1472, 30 }, { 1232, 1472, 30 }, { 1200, 1472, 30 },
 	{ 8972, 8972, 2 }, { 1472, 8972, 80 }, { 4000, 8972, 60 }, { 65000, 9216, 2 },
 };
+/* The same where nothing between 1472 and 8972 is expected. */
+static const struct { uint16_t mtu, size, probes; } expected[] = {
+	{ 8972, 8972, 2 }, { 9500, 8972, 2 }, { 4000, 1472, 7 }, { 1472, 1472, 7 }, { 1460, 1460, 20 }, { 1372, 1372, 35 },
+};
 
 START_TEST(finds_the_size)
 {
@@ -81,6 +85,21 @@ START_TEST(finds_the_size)
 	ck_assert_uint_le(m.pmtu.size, best);
 	ck_assert_uint_ge(m.pmtu.size, best - PMTU_STEP);
 	ck_assert_uint_le(m.probes, paths[_i].probes);
+}
+END_TEST
+
+START_TEST(expects_the_usual)
+{
+	struct model m;
+
+	model_init(&m, expected[_i].mtu, 8972, 1);
+	pmtu_expect(&m.pmtu, 1472);
+	run(&m, m.now + 30000000);
+	ck_assert_uint_eq(m.pmtu.state, PMTU_COMPLETE);
+	ck_assert_uint_le(m.pmtu.size, expected[_i].size);
+	ck_assert_uint_ge(m.pmtu.size, expected[_i].size == 8972 || expected[_i].size == 1472 ? expected[_i].size :
+	    expected[_i].size - PMTU_STEP);
+	ck_assert_uint_le(m.probes, expected[_i].probes);
 }
 END_TEST
 
@@ -301,6 +320,7 @@ main(void)
 	TCase *t = tcase_create("pmtu");
 
 	tcase_add_loop_test(t, finds_the_size, 0, (int)(sizeof(paths) / sizeof(paths[0])));
+	tcase_add_loop_test(t, expects_the_usual, 0, (int)(sizeof(expected) / sizeof(expected[0])));
 	tcase_add_test(t, silent_without_need);
 	tcase_add_test(t, loss_is_not_mtu);
 	tcase_add_test(t, black_hole);

@@ -510,7 +510,7 @@ endpoint_output(struct endpoint *ep, struct path *path, uint8_t *buf, size_t cap
 	struct timer *t;
 	size_t len = output_post(ep, path, buf);
 
-	ep->fragment = false;
+	ep->fragment = ep->alone = false;
 	while ((t = timer_expire(&ep->wheel, now)) != NULL)
 		endpoint_mark_due(session_of(t, timer));
 	while (len == 0 && (s = TAILQ_FIRST(&ep->due)) != NULL) {
@@ -524,12 +524,6 @@ endpoint_output(struct endpoint *ep, struct path *path, uint8_t *buf, size_t cap
 	}
 	endpoint_reap(ep);
 	return len;
-}
-
-bool
-endpoint_fragment(const struct endpoint *ep)
-{
-	return ep->fragment;
 }
 
 uint64_t

@@ -65,6 +65,8 @@ void endpoint_too_big(struct endpoint *, const struct path *, size_t size, size_
 size_t endpoint_output(struct endpoint *, struct path *, uint8_t *buf, size_t cap, uint64_t now);
 /* Whether IP may cut the datagram that endpoint_output() wrote last into fragments (no DF). */
 bool endpoint_fragment(const struct endpoint *);
+/* Whether the datagram that endpoint_output() wrote last may be refused for its size, and others should not be with it. */
+bool endpoint_alone(const struct endpoint *);
 /* Earliest time at which endpoint_output may have something; KCP_NEVER: only input can cause output. */
 uint64_t endpoint_deadline(const struct endpoint *);
 /* Next session with events to take, or NULL. Newly accepted ones appear with SESSION_EV_OPENED. */

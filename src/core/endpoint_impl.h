@@ -55,6 +55,7 @@ struct endpoint {
 	struct timer_wheel wheel;
 	struct hash by_cid, by_peer, by_path;
 	bool fragment;          /* endpoint_fragment() */
+	bool alone;             /* endpoint_alone() */
 	uint32_t nplain;        /* plain sessions and listeners: none, and no datagram is looked at for them */
 	struct session_list all, due, ready;
 	struct session_list dead;  /* by the link of `due` */

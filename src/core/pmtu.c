@@ -26,6 +26,8 @@ rest(struct pmtu *p)
 static uint16_t
 candidate(const struct pmtu *p)
 {
+	unsigned bad = p->bad;
+
 	if (p->size >= p->max || p->size == p->hint)
 		return 0;
 	if (p->hint > p->size && p->hint < p->bad)
@@ -34,7 +36,11 @@ candidate(const struct pmtu *p)
 		return PMTU_ETHERNET;
 	if (p->bad > p->max)
 		return p->max;
-	return (unsigned)p->bad - p->size > PMTU_STEP ? (uint16_t)((p->size + p->bad) / 2u) : 0;
+	if (p->size >= p->usual)
+		bad = p->size;
+	else if (bad > p->usual)
+		return p->usual;
+	return bad - p->size > PMTU_STEP ? (uint16_t)((p->size + bad) / 2u) : 0;
 }
 
 static void
@@ -63,12 +69,18 @@ void
 pmtu_init(struct pmtu *p, uint16_t size, uint16_t max, uint8_t needed)
 {
 	memset(p, 0, sizeof(*p));
-	p->max = max;
+	p->max = p->usual = max;
 	p->size = size < max ? size : max;
 	p->needed = needed;
 	p->state = PMTU_BASE;
 	p->at = PMTU_NEVER;
 	forget(p);
+}
+
+void
+pmtu_expect(struct pmtu *p, uint16_t usual)
+{
+	p->usual = usual < p->max ? usual : p->max;
 }
 
 void

@@ -34,6 +34,7 @@ struct pmtu {
 	uint32_t calm_at;   /* us, low 32 bits: when the last suspicion was refuted */
 	uint16_t size;      /* in force */
 	uint16_t max;       /* upper bound of the search */
+	uint16_t usual;     /* larger ones are rare: `max` alone is tried, and nothing between. <= max */
 	uint16_t bad;       /* least size that seems not to pass; max + 1: none. > size */
 	uint16_t hint;      /* what the network said would pass; 0: nothing */
 	uint16_t probe;     /* size that is asked about; 0: none */
@@ -48,6 +49,8 @@ struct pmtu {
 /* `size` is in force from now on, at most `max` (<= 65507). No search takes place where they are equal.
  * `needed`: how many answers prove that a size passes, 1 where an answer names its probe. */
 void pmtu_init(struct pmtu *, uint16_t size, uint16_t max, uint8_t needed);
+/* Of the sizes above `usual` only the upper bound is worth a try. Before the first probe. */
+void pmtu_expect(struct pmtu *, uint16_t usual);
 /* A datagram of about the size in force was sent: now it pays to know more. */
 void pmtu_used(struct pmtu *, uint64_t now);
 /* Full datagrams were lost again and again. */

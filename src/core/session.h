@@ -34,12 +34,13 @@ enum session_event {
 };
 
 #define SESSION_MTU_AUTO 0u
+#define SESSION_MTU_JUMBO 1u /* the same, and jumbo frames where the host and the path turn out to have them */
 
 struct session_config {
 	bool plain;                  /* wire=plain */
 	enum kcp_cc cc;
 	struct kcp_config kcp;       /* codec, conv and mtu are set by the session */
-	uint32_t mtu;                /* UDP payload bytes of the largest datagram; SESSION_MTU_AUTO: as found to pass on this path */
+	uint32_t mtu;                /* UDP payload bytes of the largest datagram; SESSION_MTU_AUTO, SESSION_MTU_JUMBO: as found to pass on this path */
 	uint8_t crypto;              /* enum session_crypto */
 	const struct session_keys *keys; /* borrowed, outlives the session; NULL: none */
 	bool no_reset;               /* listener: others share its port, so that nothing of an unknown session may be answered */

@@ -146,6 +146,7 @@ struct session {
 	bool dead : 1;                 /* to be freed by endpoint_reap */
 	bool released : 1;             /* the engine gave it back; only a RST keeps it */
 	bool plain : 1;
+	bool jumbo : 1;                /* mtu_max is a hope: SESSION_MTU_JUMBO */
 	bool send_hello : 1;           /* opening->datagram is to be sent now */
 	bool unconfirmed : 1;          /* client: no datagram from the server since its ACCEPT (plain: ever) */
 	bool rst_sent : 1;             /* ended with RST: what the peer still sends is answered with another */

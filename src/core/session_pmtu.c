@@ -12,6 +12,7 @@
 #define AUTO_PLAIN 1400u
 #define PLAIN_MIN 50u
 #define ETHERNET 1500u
+#define JUMBO 9000u                       /* what devices with more than Ethernet's 1500 have in common */
 #define HEADERS_IPV4 28u
 #define HEADERS_IPV6 48u
 #define ANSWERS_PLAIN 2u
@@ -27,19 +28,20 @@ clamp(uint32_t value, uint32_t least, uint32_t most)
 }
 
 static uint32_t
-auto_max(const struct session *s)
+payload(const struct session *s, uint32_t mtu)
 {
-	if (s->plain)
-		return AUTO_PLAIN;
-	return ETHERNET - (s->path.remote.family == 6 ? HEADERS_IPV6 : HEADERS_IPV4);
+	return mtu - (s->path.remote.family == 6 ? HEADERS_IPV6 : HEADERS_IPV4);
 }
 
 /* A plain session is what it was configured to be until that is seen to fail: its peers have no reason to expect more. */
 void
 session_pmtu_start(struct session *s, uint32_t configured, uint32_t peer)
 {
-	uint32_t max = configured != SESSION_MTU_AUTO ? configured : auto_max(s);
+	uint32_t max = configured;
 
+	if (configured == SESSION_MTU_AUTO || configured == SESSION_MTU_JUMBO)
+		max = s->plain ? AUTO_PLAIN : payload(s, configured == SESSION_MTU_JUMBO ? JUMBO : ETHERNET);
+	s->jumbo = configured == SESSION_MTU_JUMBO;
 	if (peer != 0 && peer < max)
 		max = peer;
 	s->mtu_max = (uint16_t)clamp(max, s->plain ? PLAIN_MIN : SESSION_MTU_MIN, ENDPOINT_DATAGRAM_MAX);
@@ -62,6 +64,8 @@ search_of(struct session *s)
 		if (s->pmtu == NULL)
 			return NULL;
 		pmtu_init(&s->pmtu->search, s->mtu, s->mtu_max, s->plain ? ANSWERS_PLAIN : 1);
+		if (s->jumbo)
+			pmtu_expect(&s->pmtu->search, (uint16_t)payload(s, ETHERNET));
 	}
 	return &s->pmtu->search;
 }
@@ -86,8 +90,11 @@ changed(struct session *s, uint64_t now)
 void
 session_pmtu_restart(struct session *s, uint64_t now)
 {
+	bool jumbo = s->jumbo;
+
 	session_pmtu_free(s);
 	session_pmtu_start(s, s->mtu_max, 0);
+	s->jumbo = jumbo;
 	apply(s, now);
 }
 
@@ -170,6 +177,7 @@ session_pmtu_output(struct session *s, uint8_t *buf, size_t cap, uint64_t now)
 		s->pmtu->token = random_u64(&s->endpoint->random) | 1;
 	pmtu_sent(search, timeout(s), now);
 	s->pmtu->sent_at = now;
+	s->endpoint->alone = true;
 	if (size > cap)
 		return 0;
 	body = s->plain ? session_plain_begin(s, buf, size, &room) : session_seal_begin(s, buf, size, &room, now);
@@ -243,4 +251,16 @@ session_pmtu_refused(struct session *s, size_t size, size_t fits, uint64_t now)
 	if (pmtu_refused(search, (uint16_t)size, (uint16_t)(fits < size ? fits : 0), now))
 		changed(s, now);
 	endpoint_mark_due(s);
+}
+
+bool
+endpoint_fragment(const struct endpoint *ep)
+{
+	return ep->fragment;
+}
+
+bool
+endpoint_alone(const struct endpoint *ep)
+{
+	return ep->alone;
 }

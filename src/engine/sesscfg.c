@@ -129,6 +129,7 @@ sesscfg_from_options(struct session_config *cfg, const struct rules_options *o)
 	cfg->plain = plain;
 	kcp_config_default(&cfg->kcp, plain ? WIRE_PLAIN : WIRE_SESSION);
 	cfg->kcp.snd_buf = SESSCFG_SEND_BUFFER;
+	cfg->mtu = SESSION_MTU_JUMBO;
 	if (plain)
 		cfg->idle_timeout_us = 600ull * 1000000u;
 	if (sesscfg_has(o, RULES_OPT_CRYPTO))

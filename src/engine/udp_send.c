@@ -59,7 +59,7 @@ udp_gather(struct loop *l)
 		}
 		g->len += len;
 		g->count++;
-		g->closed = len < g->segment;
+		g->closed = len < g->segment || endpoint_alone(l->ep);
 		p += len;
 	}
 	return true;
@@ -147,8 +147,8 @@ udp_send_large(struct loop *l, unsigned i)
 	udp_too_big(l, g);
 }
 
-/* Sends one group a datagram at a time, for sockets that refuse UDP_SEGMENT. */
-static void
+/* Sends one group a datagram at a time, for sockets that refuse UDP_SEGMENT. False: they are refused for their size. */
+static bool
 udp_send_split(struct loop *l, unsigned i)
 {
 	struct udp_io *io = l->io;
@@ -165,9 +165,10 @@ udp_send_split(struct loop *l, unsigned i)
 			io->device_mtu = 0;
 			udp_read_errors(l, g.sock);
 			udp_too_big(l, &g);
-			return;
+			return false;
 		}
 	}
+	return true;
 }
 
 /* The group at io->sent was refused with `error`. False: the socket is full, wait. */
@@ -185,10 +186,8 @@ udp_send_failed(struct loop *l, int error)
 		return false;
 	case EINVAL:
 	case EIO:
-		if (g->count > 1) {
-			g->sock->no_gso = true;
-			udp_send_split(l, io->sent);
-		}
+		if (g->count > 1)
+			g->sock->no_gso = udp_send_split(l, io->sent);
 		break;
 	case EMSGSIZE:
 		udp_send_large(l, io->sent);
