@@ -20,6 +20,7 @@
 #include "config.h"
 #include "control.h"
 #include "fdroom.h"
+#include "filler.h"
 #include "kcpopt.h"
 #include "listener.h"
 #include "log.h"
@@ -288,25 +289,6 @@ relay_accept(struct loop *l, struct session *s, struct listener *li, struct conn
 	return 0;
 }
 
-/* The stash, and for a pending connect() as much more as the program's end can hold. */
-static int
-relay_fill(struct conn *c, int app_fd, bool pending)
-{
-	static const uint8_t filler[32768];
-	int size = RELAY_PAIR_SNDBUF;
-	ssize_t n;
-
-	if (setsockopt(app_fd, SOL_SOCKET, SO_SNDBUFFORCE, &size, sizeof(size)) != 0)
-		(void)setsockopt(app_fd, SOL_SOCKET, SO_SNDBUF, &size, sizeof(size));
-	if (send(app_fd, filler, 1, MSG_DONTWAIT | MSG_NOSIGNAL) != 1)
-		return errno;
-	c->stashed = true;
-	c->stash_run = 1;
-	while (pending && (n = send(app_fd, filler, sizeof(filler), MSG_DONTWAIT | MSG_NOSIGNAL)) > 0)
-		c->filler += (size_t)n;
-	return 0;
-}
-
 int
 relay_make_pair(struct loop *l, struct conn *c, bool pending, int *app_fd)
 {
@@ -323,7 +305,7 @@ relay_make_pair(struct loop *l, struct conn *c, bool pending, int *app_fd)
 	len = ident_format(&c->ident, &un);
 	if (bind(sv[0], (struct sockaddr *)&un, len) != 0 || fcntl(sv[0], F_SETFL, O_NONBLOCK) != 0 || fstat(sv[1], &st) != 0)
 		error = errno;
-	else if ((error = relay_fill(c, sv[1], pending)) == 0) {
+	else if ((error = filler_put(c, sv[1], pending)) == 0) {
 		buffers_apply_app(c, sv[1]);
 		buffers_apply(l, c);
 		error = loop_add(l, &c->src, EPOLLIN | EPOLLRDHUP | EPOLLET);
@@ -360,7 +342,7 @@ relay_opened(struct loop *l, struct conn *c)
 		control_reply_fd(l, w, 0, app_fd);
 		close(app_fd);
 	} else if (c->filler > 0)
-		relay_drop_filler(c);
+		filler_drop(c);
 	c->readable = true;
 	relay_mark(l, c);
 }

@@ -23,7 +23,7 @@
 void
 relay_discard(int fd, size_t n)
 {
-	uint8_t junk[16384];
+	uint8_t junk[65536];
 
 	while (n > 0) {
 		ssize_t r = recv(fd, junk, n < sizeof(junk) ? n : sizeof(junk), MSG_DONTWAIT);
@@ -44,17 +44,6 @@ relay_drop_stash(struct conn *c)
 		return;
 	relay_discard(c->src.fd, 1);
 	c->stashed = false;
-}
-
-void
-relay_drop_filler(struct conn *c)
-{
-	/* The queue holds stash + filler; one byte of it stays as the stash. */
-	relay_discard(c->src.fd, c->filler);
-	c->stash_run = c->filler;
-	c->filler = 0;
-	if (!buffers_stash_fits(c, c->stash_run))
-		relay_drop_stash(c);
 }
 
 /* Reads `take` new bytes of `avail` into the reserved places. See relay.h for the stash. Returns bytes that are now part of the stream,

@@ -14,8 +14,6 @@ void relay_ready(struct loop *, struct source *, uint32_t events);
 void relay_pair_full(struct loop *, struct conn *);
 /* Throws away up to n unread bytes of a stream. */
 void relay_discard(int fd, size_t n);
-/* Takes the filler of a pending connect() out: POLLOUT appears. */
-void relay_drop_filler(struct conn *);
 /* Nothing may be queued behind the stash. */
 void relay_drop_stash(struct conn *);
 /* Closes the engine's end: an orderly end when error is 0, else ECONNRESET for the program. Remembers the error for SO_ERROR. */

@@ -15,6 +15,7 @@
 #include "../core/endpoint.h"
 #include "../core/mem.h"
 #include "control.h"
+#include "filler.h"
 #include "relay.h"
 #include "relay_io.h"
 #include "udp.h"
@@ -86,7 +87,7 @@ tunnel_up(struct loop *l, struct conn *c)
 	}
 	c->opened = true;
 	if (c->filler > 0)
-		relay_drop_filler(c);
+		filler_drop(c);
 	c->readable = true;
 	relay_mark(l, c);
 }
