@@ -14,7 +14,7 @@ struct shim {
 	struct config config;      /* inactive until the constructor has run */
 	atomic_bool may_hold_ours; /* sticky: false means that no descriptor of this process can be ours */
 	atomic_bool may_listen;    /* sticky: a listener of ours may be among them */
-	atomic_bool may_linger;    /* sticky: SO_LINGER with a time was set on some socket */
+	atomic_bool may_linger;    /* sticky: SO_LINGER was switched on on some socket */
 	atomic_int engine_owner;   /* pid of the process whose thread the engine is, 0: none */
 };
 

@@ -1,5 +1,7 @@
 /* shutdown, close: errors by the session's state, and SO_LINGER's wait. */
 #include <errno.h>
+#include <pthread.h>
+#include <stdbool.h>
 #include <string.h>
 
 #include "connect.h"
@@ -46,8 +48,8 @@ shutdown(int fd, int how)
 	return error ? -1 : 0;
 }
 
-/* SO_LINGER with a time: close() waits until the peer has everything, or the time is over. */
-static void
+/* SO_LINGER with a time: close() waits until the peer has everything, or the time is over. True: with 0, which makes it a reset. */
+static bool
 linger(int fd, const struct ident *id)
 {
 	struct ctl_request req;
@@ -59,22 +61,44 @@ linger(int fd, const struct ident *id)
 	req.optname = SO_LINGER;
 	req.optlen = sizeof(l);
 	if (ctl_exchange(id->engine, &req, fd, &rep, NULL) != 0 || rep.error != 0 || rep.optlen != sizeof(l))
-		return;
+		return false;
 	memcpy(&l, rep.opt, sizeof(l));
 	if (!l.l_onoff || l.l_linger <= 0)
-		return;
+		return l.l_onoff;
 	ctl_prepare(&req, CTL_DRAIN, id);
 	req.timeout_ms = l.l_linger < 1000000 ? (uint32_t)l.l_linger * 1000 : 1000000000;
 	(void)ctl_exchange(id->engine, &req, fd, &rep, NULL);
+	return false;
+}
+
+/* Over TCP a peer on the same host is reset as close() returns. */
+static void
+wait_reset(uint64_t engine)
+{
+	struct ctl_request req;
+	struct ctl_reply rep;
+	int saved = errno, cancel;
+
+	pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancel);
+	ctl_prepare(&req, CTL_SYNC, NULL);
+	req.flags |= CTL_F_SENT;
+	(void)ctl_exchange(engine, &req, -1, &rep, NULL);
+	pthread_setcancelstate(cancel, NULL);
+	errno = saved;
 }
 
 EXPORT int
 close(int fd)
 {
 	struct ident id;
+	bool reset = false;
+	int rc;
 
 	if (__builtin_expect(atomic_load_explicit(&shim.may_linger, memory_order_relaxed), 0) && shim_ours(fd, &id) &&
 	    id.role != IDENT_LISTENER)
-		linger(fd, &id);
-	return real()->close(fd);
+		reset = linger(fd, &id);
+	rc = real()->close(fd);
+	if (reset && rc == 0)
+		wait_reset(id.engine);
+	return rc;
 }

@@ -190,7 +190,7 @@ note_linger(int level, int name, const void *value, socklen_t len)
 {
 	const struct linger *l = value;
 
-	if (level == SOL_SOCKET && name == SO_LINGER && len >= sizeof(*l) && l->l_onoff && l->l_linger > 0)
+	if (level == SOL_SOCKET && name == SO_LINGER && len >= sizeof(*l) && l->l_onoff && l->l_linger >= 0)
 		atomic_store(&shim.may_linger, true);
 }
 

@@ -69,7 +69,7 @@ buffers_apply(struct loop *l, struct conn *c)
 	buffers_apply_session(l, c, c->sndbuf, rcv);
 	if (rcv != 0 && c->src.fd >= 0)
 		buffers_limit(c->src.fd, rcv, BUFFERS_ENGINE_MIN);
-	if (c->stashed && c->filler == 0 && !buffers_stash_fits(c, c->stash_run))
+	if (c->stash > 0 && c->filler == 0 && !buffers_stash_fits(c, c->stash_run))
 		relay_drop_stash(c);
 }
 

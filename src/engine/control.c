@@ -81,9 +81,10 @@ control_send_status(struct ctl_client *c, const struct ctl_status *s)
 }
 
 void
-control_sync(struct loop *l, struct ctl_client *c)
+control_sync(struct loop *l, struct ctl_client *c, bool sent)
 {
-	c->turns = 2;
+	/* It leaves at the end of the turn after the one that sees the descriptor closed, the second at the latest; it comes in the next. */
+	c->turns = sent ? 5 : 2;
 	l->syncing++;
 }
 

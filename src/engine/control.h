@@ -2,6 +2,7 @@
 #ifndef KCPSHIM_CONTROL_H
 #define KCPSHIM_CONTROL_H
 
+#include <stdbool.h>
 #include <stdint.h>
 #include <sys/queue.h>
 #include <sys/types.h>
@@ -28,8 +29,9 @@ void control_reply(struct loop *, struct ctl_client *, const struct ctl_reply *,
 void control_reply_error(struct loop *, struct ctl_client *, int error);
 void control_reply_fd(struct loop *, struct ctl_client *, int error, int fd);
 /* CTL_SYNC: answered when the loop has taken up everything that was ready by now. A turn's events are not in the order in which
- * they came: epoll keeps a level-triggered descriptor in its list for one look more. */
-void control_sync(struct loop *, struct ctl_client *);
+ * they came: epoll keeps a level-triggered descriptor in its list for one look more. `sent`: and when a reset that came of it
+ * has gone, and has come if this engine has the peer, too. */
+void control_sync(struct loop *, struct ctl_client *, bool sent);
 /* A turn's events were taken up; `all`: there were no others. */
 void control_turn(struct loop *, bool all);
 

@@ -216,7 +216,7 @@ op_set(struct op_args *a)
 static void
 op_sync(struct op_args *a)
 {
-	control_sync(a->l, a->c);
+	control_sync(a->l, a->c, (a->q->flags & CTL_F_SENT) != 0);
 }
 
 /* Who may ask: NEEDS_FD carries a TCP socket and comes from the engine's own process or user; PROOF carries the descriptor it is about;

@@ -34,11 +34,13 @@ enum ctl_op {
 	CTL_SET,           /* same user or root: id, name, value (text) as kcpctl set */
 	CTL_SHARE,         /* fd: TCP socket. Another process is about to listen on it, too: error 0 when a listener has this very
 	                    * socket and from now on lets others bind its UDP port, ENOENT otherwise */
-	CTL_SYNC,          /* reply when what programs did before (closing their descriptors) was seen */
+	CTL_SYNC,          /* reply when what programs did before (closing their descriptors) was seen; CTL_F_SENT: and a reset that came
+	                    * of it has been sent, and received where the peer is of this engine, too */
 };
 
 #define CTL_F_NONBLOCK 1u
 #define CTL_F_SHARED 2u    /* CTL_LISTEN: the port is one that CTL_SHARE opened */
+#define CTL_F_SENT 4u
 
 struct ctl_request {
 	uint32_t magic, version;

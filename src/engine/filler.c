@@ -12,19 +12,28 @@
 
 #define FILLER_CHUNK 65536    /* what one packet of a socket pair holds at most */
 
+/* The last packet, of which a byte stays as the stash, is a small one. */
+static size_t
+put_chunk(const struct conn *c, size_t room)
+{
+	return c->filler + FILLER_CHUNK + RELAY_STASH_RUN < room ? FILLER_CHUNK : RELAY_STASH_RUN;
+}
+
 /* As much as the program's end can hold, of the same few pages over and over: nothing is copied, and a pending connect() costs no more
  * memory than these. */
 static void
 put_pending(struct conn *c, int app_fd)
 {
-	static const uint8_t zeroes[FILLER_CHUNK];
-	int pages = memfd_create("kcpshim", MFD_CLOEXEC), flags = fcntl(app_fd, F_GETFL);
+	static const uint8_t zeroes[RELAY_STASH_RUN];
+	int pages = memfd_create("kcpshim", MFD_CLOEXEC), flags = fcntl(app_fd, F_GETFL), room = 0;
+	socklen_t len = sizeof(room);
 	ssize_t n = -1;
 	off_t at;
 
+	(void)getsockopt(app_fd, SOL_SOCKET, SO_SNDBUF, &room, &len);
 	/* sendfile(2) has no MSG_DONTWAIT. */
 	if (pages >= 0 && ftruncate(pages, FILLER_CHUNK) == 0 && fcntl(app_fd, F_SETFL, flags | O_NONBLOCK) == 0) {
-		while (at = 0, (n = sendfile(app_fd, pages, &at, FILLER_CHUNK)) > 0)
+		while (at = 0, (n = sendfile(app_fd, pages, &at, put_chunk(c, (size_t)room))) > 0)
 			c->filler += (size_t)n;
 		(void)fcntl(app_fd, F_SETFL, flags);
 	}
@@ -43,8 +52,7 @@ filler_put(struct conn *c, int app_fd, bool pending)
 		(void)setsockopt(app_fd, SOL_SOCKET, SO_SNDBUF, &size, sizeof(size));
 	if (send(app_fd, "", 1, MSG_DONTWAIT | MSG_NOSIGNAL) != 1)
 		return errno;
-	c->stashed = true;
-	c->stash_run = 1;
+	c->stash = c->stash_run = 1;
 	if (pending)
 		put_pending(c, app_fd);
 	return 0;
@@ -55,7 +63,7 @@ filler_drop(struct conn *c)
 {
 	/* The queue holds stash + filler; one byte of it stays as the stash. */
 	relay_discard(c->src.fd, c->filler);
-	c->stash_run = c->filler;
+	c->stash_run = c->filler < RELAY_STASH_RUN ? c->filler : RELAY_STASH_RUN;
 	c->filler = 0;
 	if (!buffers_stash_fits(c, c->stash_run))
 		relay_drop_stash(c);

@@ -552,8 +552,7 @@ relay_query(struct loop *l, const struct conn *c, struct ctl_reply *r)
 	session_get_info(c->session, &si);
 	if (c->src.fd >= 0)
 		(void)ioctl(c->src.fd, SIOCINQ, &pair);
-	pair -= c->stashed ? 1 : 0;
-	pair -= (int)c->filler;
+	pair -= (int)(c->stash + c->filler);
 	if (pair < 0)
 		pair = 0;
 	r->state = relay_state(c);

@@ -1,8 +1,10 @@
 /* relay: one connection's kernel pair <-> its session, with back-pressure both ways.
  *
- * The engine's end always keeps one byte unread (the "stash"): at first one that the pair was made with, later the newest byte
- * that was already passed on. Closing an AF_UNIX end with unread bytes gives the program ECONNRESET, as TCP's RST does; without
+ * The engine's end always keeps a byte or some unread (the "stash"): at first one that the pair was made with, later the newest
+ * that were already passed on. Closing an AF_UNIX end with unread bytes gives the program ECONNRESET, as TCP's RST does; without
  * the stash a program that never wrote would see an orderly end. It is also what a killed engine leaves behind.
+ * Small writes stay in the stash until they are RELAY_STASH_MAX bytes: what is freed shows EPOLLOUT to an edge-triggered program,
+ * which TCP does only to one whose buffer was full.
  * A program that set a small SO_SNDBUF goes without it while its newest packet would fill that buffer (see buffers.h).
  */
 #ifndef KCPSHIM_RELAY_H
@@ -36,8 +38,8 @@ struct conn {
 	int error;                  /* positive errno with which it ended, not yet told */
 	size_t filler;              /* bytes of filler in front of the program's own */
 	bool readable, writable;    /* EAGAIN not met since it was ready */
-	bool stashed;               /* one byte, already passed on, waits unread */
-	size_t stash_run;           /* the packet that the stashed byte came in is no longer than this */
+	size_t stash;               /* so many bytes, already passed on, wait unread */
+	size_t stash_run;           /* the packet that the first stashed byte came in is no longer than this */
 	size_t run;                 /* bytes read since the queue was last empty but for the stash */
 	unsigned sndbuf;            /* the program's SO_SNDBUF where it is a bound, else 0 */
 	bool bounded;               /* it was one once */

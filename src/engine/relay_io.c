@@ -40,10 +40,30 @@ relay_drop_stash(struct conn *c)
 	int queued = 0;
 
 	/* More behind it: relay_take() decides when it comes to that. */
-	if (ioctl(c->src.fd, SIOCINQ, &queued) != 0 || queued != 1)
+	if (ioctl(c->src.fd, SIOCINQ, &queued) != 0 || queued < 0 || (size_t)queued != c->stash)
 		return;
-	relay_discard(c->src.fd, 1);
-	c->stashed = false;
+	relay_discard(c->src.fd, c->stash);
+	c->stash = 0;
+}
+
+/* All new bytes are few: they join the stash. Bytes, 0 when they cannot. */
+static size_t
+relay_take_few(struct conn *c, struct iovec *iov, int n)
+{
+	uint8_t junk[RELAY_STASH_MAX];
+	struct msghdr m = { .msg_iov = iov, .msg_iovlen = (size_t)n + 1 };
+	size_t fresh;
+	ssize_t r;
+
+	iov[0] = (struct iovec){ junk, c->stash };
+	r = recvmsg(c->src.fd, &m, MSG_PEEK | MSG_DONTWAIT);
+	/* Peeking never gets past a packet that came with descriptors. */
+	if (r < 0 || (size_t)r <= c->stash || (m.msg_flags & MSG_CTRUNC))
+		return 0;
+	fresh = (size_t)r - c->stash;
+	c->stash += fresh;
+	c->run = 0;
+	return fresh;
 }
 
 /* Reads `take` new bytes of `avail` into the reserved places. See relay.h for the stash. Returns bytes that are now part of the stream,
@@ -52,12 +72,15 @@ static ssize_t
 relay_take(struct conn *c, struct iovec *iov, int n, size_t take, size_t avail)
 {
 	bool all = take == avail, keep = all && buffers_stash_fits(c, c->run + take);
-	size_t pre = c->stashed ? 1 : 0, want = pre + take - (keep ? 1 : 0), got = 0;
+	size_t pre = c->stash, want = pre + take - (keep ? 1 : 0), got = 0;
 	struct iovec *last = &iov[n];
-	struct msghdr m = { .msg_iov = c->stashed ? iov : iov + 1, .msg_iovlen = (size_t)n + pre };
-	uint8_t junk, *tail = (uint8_t *)last->iov_base + last->iov_len - 1;
+	struct msghdr m = { .msg_iov = pre > 0 ? iov : iov + 1, .msg_iovlen = (size_t)n + (pre > 0 ? 1 : 0) };
+	uint8_t junk[RELAY_STASH_MAX], *tail = (uint8_t *)last->iov_base + last->iov_len - 1;
 
-	iov[0] = (struct iovec){ &junk, 1 };
+	if (all && c->sndbuf == 0 && pre > 0 && pre + take <= RELAY_STASH_MAX && c->stash_run <= RELAY_STASH_RUN &&
+	    (got = relay_take_few(c, iov, n)) > 0)
+		return (ssize_t)got;
+	iov[0] = (struct iovec){ junk, pre };
 	if (keep && --last->iov_len == 0)
 		m.msg_iovlen--;
 	if (want > 0) {
@@ -68,17 +91,17 @@ relay_take(struct conn *c, struct iovec *iov, int n, size_t take, size_t avail)
 			return -1;
 		got = (size_t)r - pre;
 		if ((size_t)r < want || !keep) {
-			c->stashed = false;
+			c->stash = 0;
 			c->run = all && (size_t)r == want ? 0 : c->run + got;
 			return (ssize_t)got;
 		}
 	}
-	c->stashed = false;
+	c->stash = 0;
 	c->stash_run = c->run + got + 1;
 	c->run = 0;
 	if (recv(c->src.fd, tail, 1, MSG_PEEK | MSG_DONTWAIT) != 1)
 		return (ssize_t)got;
-	c->stashed = true;
+	c->stash = 1;
 	return (ssize_t)got + 1;
 }
 
@@ -108,9 +131,9 @@ relay_read(struct loop *l, struct conn *c)
 		/* SESSION_EV_WRITABLE marks it again. */
 		if (!c->rdhup && session_send_room(c->session) == 0)
 			return false;
-		if (ioctl(c->src.fd, SIOCINQ, &queued) != 0 || queued < (c->stashed ? 1 : 0))
-			queued = c->stashed ? 1 : 0;
-		avail = (size_t)queued - (c->stashed ? 1 : 0);
+		if (ioctl(c->src.fd, SIOCINQ, &queued) != 0 || queued < (int)c->stash)
+			queued = (int)c->stash;
+		avail = (size_t)queued - c->stash;
 		if (avail == 0) {
 			c->readable = false;
 			if (c->rdhup && c->reset == 0)

@@ -7,6 +7,10 @@
 /* SO_SNDBUF of the program's end, of which the kernel makes twice as much. It shows POLLOUT only while four times what is queued
  * fits that, and the stashed byte keeps the whole packet of the socket pair that it came in: up to 64 KiB after sendfile(2). */
 #define RELAY_PAIR_SNDBUF (256 * 1024)
+/* Bytes that are passed on and still wait unread. Each may be a packet of its own, charged with 768 bytes, and all of them together with
+ * one of RELAY_STASH_RUN must not hide POLLOUT where the system grants no more than its default wmem_max. */
+#define RELAY_STASH_MAX 96
+#define RELAY_STASH_RUN 16384
 
 /* The pair became ready (source.ready). */
 void relay_ready(struct loop *, struct source *, uint32_t events);

@@ -280,6 +280,21 @@ tunnel_eof(struct loop *l, struct conn *c)
 	return false;
 }
 
+/* `sent` new bytes were passed on, `all` that there are: few stay in the stash, of more the newest. */
+static void
+tunnel_stash(struct conn *c, size_t sent, bool all)
+{
+	if (!all || c->stash == 0 || c->stash + sent > RELAY_STASH_MAX || c->stash_run > RELAY_STASH_RUN) {
+		relay_discard(c->src.fd, c->stash + sent - 1);
+		c->stash = 1;
+		c->stash_run = c->run += sent;
+	} else {
+		c->stash += sent;
+	}
+	if (all)
+		c->run = 0;
+}
+
 static bool
 tunnel_out(struct loop *l, struct conn *c)
 {
@@ -287,7 +302,7 @@ tunnel_out(struct loop *l, struct conn *c)
 	uint8_t buf[32768];
 
 	for (size_t moved = 0; c->readable; ) {
-		ssize_t old = c->stashed ? 1 : 0, w;
+		ssize_t old = (ssize_t)c->stash, w;
 		ssize_t n = recv(c->src.fd, buf, sizeof(buf), MSG_PEEK | MSG_DONTWAIT);
 
 		if (n <= old) {
@@ -302,9 +317,7 @@ tunnel_out(struct loop *l, struct conn *c)
 			t->writable = false;
 			return errno == EAGAIN ? false : tunnel_broken(l, c, errno);
 		}
-		/* The newest byte stays as the stash. */
-		relay_discard(c->src.fd, (size_t)(old + w - 1));
-		c->stashed = true;
+		tunnel_stash(c, (size_t)w, w == n - old && n < (ssize_t)sizeof(buf));
 		moved += (size_t)w;
 	}
 	return false;
@@ -369,7 +382,7 @@ tunnel_query(const struct conn *c, struct ctl_reply *r)
 
 	if (c->src.fd >= 0)
 		(void)ioctl(c->src.fd, SIOCINQ, &pair);
-	pair -= (c->stashed ? 1 : 0) + (int)c->filler;
+	pair -= (int)(c->stash + c->filler);
 	if (t->state == TUNNEL_UP) {
 		(void)ioctl(t->src.fd, SIOCOUTQ, &queued);
 		(void)ioctl(t->src.fd, SIOCOUTQNSD, &unsent);

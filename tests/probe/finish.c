@@ -196,6 +196,26 @@ PROBE(end, linger_zero_resets)
 	out_rc("read", read(p.server, (char[1]){ 0 }, 1));
 }
 
+PROBE(end, linger_zero_resets_at_once)
+{
+	struct linger l = { 1, 0 };
+	struct sockaddr_storage ss;
+	socklen_t len = sizeof(ss);
+	struct pair p;
+	char buf[10];
+
+	make_pair(&p);
+	set_nonblock(p.client);
+	setsockopt(p.client, SOL_SOCKET, SO_LINGER, &l, sizeof(l));
+	out_rc("send", send(p.client, "data", 4, 0));
+	out_rc("close", close(p.client));
+	out_rc("name", getpeername(p.server, (struct sockaddr *)&ss, &len));
+	out_events("poll", events_now(p.server));
+	out_rc("read", recv(p.server, buf, sizeof(buf), MSG_DONTWAIT));
+	out_rc("read", recv(p.server, buf, sizeof(buf), MSG_DONTWAIT));
+	out_rc("read", recv(p.server, buf, sizeof(buf), MSG_DONTWAIT));
+}
+
 PROBE(end, linger_waits)
 {
 	struct linger l = { 1, 5 };

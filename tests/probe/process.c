@@ -497,3 +497,37 @@ PROBE(epoll, writable_again)
 	out_rc("room", epoll_wait(ep, &ev, 1, 2000));
 	out(",%x", ev.events);
 }
+
+PROBE(epoll, small_writes_show_no_edge)
+{
+	struct epoll_event ev = { .events = EPOLLIN | EPOLLOUT | EPOLLET };
+	struct pair p;
+	int ep = epoll_create1(0);
+
+	make_pair(&p);
+	epoll_ctl(ep, EPOLL_CTL_ADD, p.client, &ev);
+	out_rc("first", epoll_wait(ep, &ev, 1, 2000));
+	for (int i = 0; i < 8; i++) {
+		send(p.client, "0123456789", 10, 0);
+		out_rc("sent", epoll_wait(ep, &ev, 1, 20));
+	}
+	send(p.server, "x", 1, 0);
+	out_rc("answer", epoll_wait(ep, &ev, 1, 2000));
+	out(",%x", ev.events);
+}
+
+PROBE(epoll, small_writes_after_pending_connect)
+{
+	struct epoll_event ev = { .events = EPOLLIN | EPOLLOUT | EPOLLET };
+	int listener = tcp_listener(5), fd = tcp_socket(), ep = epoll_create1(0);
+
+	set_nonblock(fd);
+	connect_to(fd, port_of(listener));
+	events_until(fd, POLLOUT);
+	epoll_ctl(ep, EPOLL_CTL_ADD, fd, &ev);
+	out_rc("first", epoll_wait(ep, &ev, 1, 2000));
+	send(fd, "hello", 5, 0);
+	out_rc("sent", epoll_wait(ep, &ev, 1, 50));
+	send(fd, "world", 5, 0);
+	out_rc("sent", epoll_wait(ep, &ev, 1, 50));
+}
