@@ -26,7 +26,6 @@ START_TEST(crc_known)
 	size_t n = strlen(t), i;
 
 	ck_assert_uint_eq(crc32c(0, t, n), crcs[_i].crc);
-	ck_assert_uint_eq(crc32c_portable(0, t, n), crcs[_i].crc);
 	for (i = 0; i <= n; i++)
 		ck_assert_uint_eq(crc32c(crc32c(0, t, i), t + i, n - i), crcs[_i].crc);
 }

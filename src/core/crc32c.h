@@ -5,9 +5,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* Checksum of what `crc` is the checksum of (0: nothing), followed by data[0..len). */
+/* Checksum of what `crc` is the checksum of (0: nothing), followed by data[0..len), less than 2 GiB. */
 uint32_t crc32c(uint32_t crc, const void *data, size_t len);
-/* The same without the processor's own instruction, for comparison. */
-uint32_t crc32c_portable(uint32_t crc, const void *data, size_t len);
 
 #endif
