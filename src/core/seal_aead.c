@@ -8,26 +8,23 @@
 #include <nettle/memops.h>
 
 #include "error.h"
-#include "gcm_x86.h"
 #include "mem.h"
 #include "seal_impl.h"
 #include "traffic.h"
 
-/* Why nettle, and gcm_x86 for AES-256-GCM: sealing 1375 bytes takes 0.88 us with nettle (AMD EPYC with AVX2 and VAES, November 2026),
- * 0.93 to 0.97 times that with libcrypto 3.0, 1.08 with libsodium 1.0.18, 1.2 with GnuTLS 3.7; gcm_x86 needs 0.42 of it, as Intel's
- * ipsec-mb 1.3, which has 12 MB, one architecture, and none of the rest that is needed here, so that it would be a second library.
+/* Why nettle alone: sealing 1375 bytes with AES-256-GCM takes 0.86 us with it (AMD EPYC with AVX2 and VAES, November 2026), 0.93 to
+ * 0.97 times that with libcrypto 3.0, 1.08 with libsodium 1.0.18, 1.2 with GnuTLS 3.7. Only Intel's ipsec-mb 1.3 does it in half the
+ * time; it has 12 MB, one architecture, and none of the rest that is needed here, so that it would be a second library.
  * libsodium would halve X25519 (37 us against 70) and ChaCha20-Poly1305, but lacks AES-CBC and PBKDF2.
  */
 
-/* nettle's table takes 4 KiB: it is made when first needed, since most keys of a next phase never are. */
+/* The table of GCM takes 4 KiB: it is made when first needed, since most keys of a next phase never are. */
 struct seal_gcm {
 	struct seal seal;
 	struct mem *mem;
 	uint8_t key[SEAL_KEY_LEN];
 	uint8_t iv[SEAL_IV_LEN];
-	enum gcm_x86_level level;
-	struct gcm_aes256_ctx *ctx;  /* NULL: not used yet, or never where there is a level */
-	struct gcm_x86 *x86;         /* the same the other way round */
+	struct gcm_aes256_ctx *ctx;  /* NULL: not used yet */
 };
 
 struct seal_chacha {
@@ -67,27 +64,11 @@ gcm_start(struct seal_gcm *s, uint64_t pn, const uint8_t *aad, size_t aad_len)
 	return 0;
 }
 
-static int
-gcm_x86_start(struct seal_gcm *s, uint8_t nonce[SEAL_IV_LEN], uint64_t pn)
-{
-	if (s->x86 == NULL) {
-		s->x86 = mem_alloc_raw(s->mem, sizeof *s->x86);
-		if (s->x86 == NULL)
-			return KCPSHIM_E_NOMEM;
-		gcm_x86_set_key(s->x86, s->key);
-	}
-	make_nonce(nonce, s->iv, pn);
-	return 0;
-}
-
 static void
 gcm_dispose(struct seal *seal)
 {
 	struct seal_gcm *s = (struct seal_gcm *)seal;
 
-	if (s->x86 != NULL)
-		traffic_wipe(s->x86, sizeof *s->x86);
-	mem_free(s->mem, s->x86, sizeof *s->x86);
 	if (s->ctx != NULL)
 		traffic_wipe(s->ctx, sizeof *s->ctx);
 	mem_free(s->mem, s->ctx, sizeof *s->ctx);
@@ -122,40 +103,6 @@ gcm_open(struct seal *seal, uint64_t pn, const uint8_t *aad, size_t aad_len, uin
 		return ret;
 	gcm_aes256_decrypt(s->ctx, len, buf, buf);
 	gcm_aes256_digest(s->ctx, sizeof tag, tag);
-	if (!memeql_sec(tag, buf + len, sizeof tag))
-		return KCPSHIM_E_AUTH;
-	*plain = buf;
-	return (int)len;
-}
-
-static int
-gcm_x86_protect(struct seal *seal, uint64_t pn, const uint8_t *aad, size_t aad_len,
-    uint8_t *buf, size_t len, const uint8_t rnd[16])
-{
-	struct seal_gcm *s = (struct seal_gcm *)seal;
-	uint8_t nonce[SEAL_IV_LEN];
-	int ret = gcm_x86_start(s, nonce, pn);
-
-	if (ret < 0)
-		return ret;
-	gcm_x86_encrypt(s->x86, s->level, nonce, aad, aad_len, buf, len, buf + len);
-	return (int)(len + SEAL_AEAD_TAG_LEN);
-}
-
-static int
-gcm_x86_open(struct seal *seal, uint64_t pn, const uint8_t *aad, size_t aad_len, uint8_t *buf, size_t len, uint8_t **plain)
-{
-	struct seal_gcm *s = (struct seal_gcm *)seal;
-	uint8_t tag[SEAL_AEAD_TAG_LEN], nonce[SEAL_IV_LEN];
-	int ret;
-
-	if (len < SEAL_AEAD_TAG_LEN)
-		return KCPSHIM_E_SHORT;
-	len -= SEAL_AEAD_TAG_LEN;
-	ret = gcm_x86_start(s, nonce, pn);
-	if (ret < 0)
-		return ret;
-	gcm_x86_decrypt(s->x86, s->level, nonce, aad, aad_len, buf, len, tag);
 	if (!memeql_sec(tag, buf + len, sizeof tag))
 		return KCPSHIM_E_AUTH;
 	*plain = buf;
@@ -203,7 +150,6 @@ chacha_open(struct seal *seal, uint64_t pn, const uint8_t *aad, size_t aad_len, 
 }
 
 static const struct seal_ops gcm_ops = { aead_room, gcm_protect, gcm_open, gcm_dispose };
-static const struct seal_ops gcm_x86_ops = { aead_room, gcm_x86_protect, gcm_x86_open, gcm_dispose };
 static const struct seal_ops chacha_ops = { aead_room, chacha_protect, chacha_open, NULL };
 
 static struct seal *
@@ -224,12 +170,10 @@ struct seal *
 seal_aead_new(struct mem *mem, enum seal_suite suite, const uint8_t key[SEAL_KEY_LEN], const uint8_t iv[SEAL_IV_LEN])
 {
 	if (suite == SEAL_AES_256_GCM) {
-		enum gcm_x86_level level = gcm_x86_level();
-		struct seal_gcm *s = (struct seal_gcm *)aead_alloc(mem, suite, sizeof *s, level != GCM_X86_NONE ? &gcm_x86_ops : &gcm_ops);
+		struct seal_gcm *s = (struct seal_gcm *)aead_alloc(mem, suite, sizeof *s, &gcm_ops);
 
 		if (s == NULL)
 			return NULL;
-		s->level = level;
 		s->mem = mem;
 		memcpy(s->key, key, SEAL_KEY_LEN);
 		memcpy(s->iv, iv, SEAL_IV_LEN);
