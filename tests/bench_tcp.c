@@ -1,6 +1,7 @@
 /* bench_tcp: the workloads of scripts/bench as an ordinary TCP server and client that know nothing of KCP.
  *
- * A connection begins with one byte that names its workload: 'b' the server sends without end, 'e' it echoes.
+ * A connection begins with one byte that names its workload: 'b' the server sends blocks until it is told 's', and one more whose
+ * first byte is the complement of the others' (not every transport knows an end of stream); 'e' it echoes.
  * The client prints its measurements as one line of JSON.
  */
 #include "config.h"
@@ -29,6 +30,7 @@
 #define SERIES_MAX 2000
 #define SLICE_S 0.1
 #define CDF_POINTS 201
+#define DRAIN_S 5.0   /* for what was under way when the time of a bulk run was over */
 
 static uint8_t pattern[2 * BLOCK];
 
@@ -99,6 +101,22 @@ write_all(int fd, const void *data, size_t len)
 	return 0;
 }
 
+static void
+serve_bulk(int fd)
+{
+	uint8_t block[BLOCK], told;
+	bool stop = false;
+
+	memcpy(block, pattern, BLOCK);
+	while (!stop) {
+		stop = recv(fd, &told, 1, MSG_DONTWAIT) == 1;
+		if (stop)
+			block[0] ^= 0xff;
+		if (write_all(fd, block, BLOCK) != 0)
+			return;
+	}
+}
+
 static void *
 serve_one(void *arg)
 {
@@ -109,8 +127,7 @@ serve_one(void *arg)
 	if (recv(fd, &workload, 1, 0) == 1) {
 		switch (workload) {
 		case 'b':
-			while (write_all(fd, pattern, BLOCK) == 0)
-				;
+			serve_bulk(fd);
 			break;
 		case 'e':
 			while ((n = recv(fd, buffer, sizeof(buffer), 0)) > 0)
@@ -142,45 +159,76 @@ serve(const char *host, const char *port)
 	}
 }
 
-/* Reads for `seconds`; the tail is the second half of that time. */
+struct stream {
+	int fd;
+	uint64_t total;
+	bool last;   /* its last block has begun */
+};
+
+static bool
+stream_over(const struct stream *s)
+{
+	return s->last && s->total % BLOCK == 0;
+}
+
+/* Reads and checks what has come until `until`; how much. */
+static size_t
+stream_read(struct stream *s, double until)
+{
+	struct pollfd p = {.fd = s->fd, .events = POLLIN};
+	uint8_t buffer[BLOCK];
+	double left = until - bench_now();
+	size_t begins = (BLOCK - s->total % BLOCK) % BLOCK;   /* of the next block, in the buffer */
+	ssize_t n;
+
+	if (left < 0 || poll(&p, 1, (int)(left * 1e3) + 1) <= 0)
+		return 0;
+	n = recv(s->fd, buffer, sizeof(buffer), 0);
+	if (n <= 0)
+		bench_die("recv");
+	if (begins < (size_t)n && (buffer[begins] ^ pattern[0]) == 0xff) {
+		s->last = true;
+		buffer[begins] = pattern[0];
+	}
+	if (memcmp(buffer, pattern + s->total % BLOCK, (size_t)n) != 0) {
+		fprintf(stderr, "bench_tcp: wrong data behind byte %" PRIu64 "\n", s->total);
+		exit(1);
+	}
+	s->total += (uint64_t)n;
+	return (size_t)n;
+}
+
+/* Reads for `seconds`, of which the tail is the second half; then what is still under way, so that whoever counts the bytes on
+ * the wire can compare them with all that arrived. */
 static void
 bulk(const char *host, const char *port, double seconds)
 {
 	static double series[SERIES_MAX];
-	int fd = bench_socket(host, port, false, false);
-	uint8_t buffer[BLOCK];
-	uint64_t total = 0, half = 0;
+	struct stream s = {.fd = bench_socket(host, port, false, false)};
 	double start = bench_now(), at = start, half_at = start;
-	size_t slices;
+	uint64_t total, half = 0;
 
-	if (write_all(fd, "b", 1) != 0)
+	if (write_all(s.fd, "b", 1) != 0)
 		bench_die("send");
 	while (at < start + seconds) {
-		struct pollfd p = {.fd = fd, .events = POLLIN};
 		size_t slice = (size_t)((at - start) / SLICE_S);
-		ssize_t n;
 
-		if (poll(&p, 1, (int)((start + seconds - at) * 1e3) + 1) > 0) {
-			n = recv(fd, buffer, sizeof(buffer), 0);
-			if (n <= 0)
-				bench_die("recv");
-			if (memcmp(buffer, pattern + total % BLOCK, (size_t)n) != 0) {
-				fprintf(stderr, "bench_tcp: wrong data behind byte %" PRIu64 "\n", total);
-				exit(1);
-			}
-			total += (uint64_t)n;
-			series[slice < SERIES_MAX ? slice : SERIES_MAX - 1] += (double)n * 8e-6 / SLICE_S;
-		}
+		series[slice < SERIES_MAX ? slice : SERIES_MAX - 1] += (double)stream_read(&s, start + seconds) * 8e-6 / SLICE_S;
 		at = bench_now();
 		if (at < start + seconds / 2) {
-			half = total;
+			half = s.total;
 			half_at = at;
 		}
 	}
-	printf("{\"bytes\": %" PRIu64 ", \"seconds\": %.4f, \"mbit\": %.4f, \"tail_mbit\": %.4f, \"series\": [", total, at - start,
-		(double)total * 8e-6 / (at - start), (double)(total - half) * 8e-6 / (at - half_at));
-	slices = (size_t)(seconds / SLICE_S);
-	for (size_t i = 0; i < slices && i < SERIES_MAX; i++)
+	total = s.total;
+	if (write_all(s.fd, "s", 1) != 0)
+		bench_die("send");
+	while (!stream_over(&s) && bench_now() < at + DRAIN_S)
+		stream_read(&s, at + DRAIN_S);
+	printf("{\"bytes\": %" PRIu64 ", \"all_bytes\": %" PRIu64 ", \"drained\": %s, \"seconds\": %.4f, \"mbit\": %.4f, \"tail_mbit\": %.4f, "
+		"\"series\": [", total, s.total, stream_over(&s) ? "true" : "false", at - start, (double)total * 8e-6 / (at - start),
+		(double)(total - half) * 8e-6 / (at - half_at));
+	for (size_t i = 0; i < (size_t)(seconds / SLICE_S) && i < SERIES_MAX; i++)
 		printf("%s%.3f", i > 0 ? ", " : "", series[i]);
 	printf("]}\n");
 }

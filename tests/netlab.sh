@@ -74,14 +74,19 @@ netlab_empty() {
 	done
 }
 
+# Ends the link. Who is to reap a daemon may take its time: a zombie has ended.
+netlab_unlink() {
+	kill "$netlab_link_pid" 2>/dev/null
+	while grep -q '^State:[^Z]*$' "/proc/$netlab_link_pid/status" 2>/dev/null; do sleep 0.02; done
+}
+
 # netlab_stop: ends the link and everything in the namespaces, and removes them.
 netlab_stop() {
 	for netlab_ns in "$netlab_a" "$netlab_b"; do
 		netlab_empty "$netlab_ns"
 	done
 	if [ -n "$netlab_link_pid" ]; then
-		kill "$netlab_link_pid" 2>/dev/null
-		while kill -0 "$netlab_link_pid" 2>/dev/null; do sleep 0.02; done
+		netlab_unlink
 		netlab_link_pid=
 	fi
 	for netlab_ns in "$netlab_a" "$netlab_b"; do
@@ -115,8 +120,7 @@ netlab_address() {
 # netlab_link WORD...: joins the namespaces by linkem with these options and settings; a second call changes the link.
 netlab_link() {
 	if [ -n "$netlab_link_pid" ]; then
-		kill "$netlab_link_pid" 2>/dev/null
-		while kill -0 "$netlab_link_pid" 2>/dev/null; do sleep 0.02; done
+		netlab_unlink
 	fi
 	"${LINKEM:-./tests/linkem}" -b -r -p "$NETLAB_TMP/linkem.pid" -o "$NETLAB_TMP/link.json" \
 		"$netlab_a" "$netlab_b" "$@" || fail "linkem does not start"

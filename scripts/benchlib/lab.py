@@ -1,8 +1,10 @@
 """The lab of scripts/bench: two namespaces with a link between them, and the transports that are compared on it."""
 import json
 import os
+import shutil
 import signal
 import subprocess
+import sys
 import time
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
@@ -94,17 +96,21 @@ def cpu_seconds(processes):
 
 class Contender:
     """How the server and the client of bench_tcp are run; kernel TCP when nothing is overridden."""
+    connects = True   # its connection set-up is a thing of its own that can be measured
 
-    def __init__(self, congestion="cubic", env=None, tunnel=None):
-        self.congestion, self.env, self.tunnel = congestion, env or {}, tunnel
+    def __init__(self, congestion="cubic", env=None):
+        self.congestion, self.env = congestion, env or {}
 
     def missing(self):
-        if self.tunnel is not None and subprocess.run(["which", "kcptun-server"], capture_output=True, check=False).returncode:
-            return "kcptun is not installed"
+        """Why it cannot be measured, or None."""
         with open("/proc/sys/net/ipv4/tcp_available_congestion_control", encoding="ascii") as file:
             if self.congestion not in file.read().split():
                 return f"the kernel has no {self.congestion}"
         return None
+
+    def program(self, bench):
+        """The command that has the workloads."""
+        return [bench]
 
     def prepare(self, lab):
         """Buffers large enough for every profile, so that kernel TCP is not held back by its defaults."""
@@ -115,19 +121,44 @@ class Contender:
                       "echo 4096 1048576 67108864 >/proc/sys/net/ipv4/tcp_wmem")
             subprocess.run(["ip", "netns", "exec", namespace, "sh", "-c", script], check=True)
 
-    def servers(self, lab, bench, workload="serve", port=PORT):
+    def servers(self, lab, bench, workload, port):
         """Starts what runs for the whole measurement: (processes, address and port that the client connects to)."""
-        address = "127.0.0.1" if self.tunnel is not None else lab.address_b
-        processes = [lab.start(lab.b, [bench, workload, address, str(port)], self.env)]
-        target = (lab.address_b, port)
-        if self.tunnel is not None:
-            processes.append(lab.start(lab.b, ["kcptun-server", "-t", f"127.0.0.1:{PORT}", "-l", f":{TUNNEL_PORT}", *self.tunnel]))
-            processes.append(lab.start(lab.a, ["kcptun-client", "-r", f"{lab.address_b}:{TUNNEL_PORT}", "-l", f"127.0.0.1:{PORT}",
-                                               *self.tunnel]))
-            target = ("127.0.0.1", PORT)
-            lab.wait_bound(lab.a, PORT)
+        processes = [lab.start(lab.b, [*self.program(bench), workload, lab.address_b, str(port)], self.env)]
         lab.wait_bound(lab.b, port)
-        return processes, target
+        return processes, (lab.address_b, port)
+
+
+class Kcptun(Contender):
+    """Kernel TCP to a tunnel's ends on both sides."""
+    connects = False
+
+    def __init__(self, words):
+        super().__init__()
+        self.words = words
+
+    def missing(self):
+        return super().missing() if shutil.which("kcptun-server") else "kcptun is not installed"
+
+    def servers(self, lab, bench, workload, port):
+        processes = [lab.start(lab.b, [bench, workload, "127.0.0.1", str(port)]),
+                     lab.start(lab.b, ["kcptun-server", "-t", f"127.0.0.1:{port}", "-l", f":{TUNNEL_PORT}", *self.words]),
+                     lab.start(lab.a, ["kcptun-client", "-r", f"{lab.address_b}:{TUNNEL_PORT}", "-l", f"127.0.0.1:{port}", *self.words])]
+        for namespace, bound in ((lab.b, port), (lab.b, TUNNEL_PORT), (lab.a, port)):
+            lab.wait_bound(namespace, bound)
+        return processes, ("127.0.0.1", port)
+
+
+class Aiokcp(Contender):
+    """aiokcp's own server and client in Python."""
+    connects = False
+    python = os.environ.get("PYTHON", sys.executable)
+
+    def missing(self):
+        found = subprocess.run([*self.program(None), "check"], capture_output=True, text=True, check=False)
+        return found.stderr.strip().rpartition("\n")[2] if found.returncode else None
+
+    def program(self, bench):
+        return [self.python, f"{ROOT}/scripts/benchlib/aiokcp_bench.py"]
 
 
 def contenders(build):
@@ -135,11 +166,13 @@ def contenders(build):
     return {
         "bbr": Contender("bbr"),
         "cubic": Contender("cubic"),
-        "kcptun": Contender(tunnel=[]),
-        "kcptun-fast3": Contender(tunnel=["--mode", "fast3"]),
-        "kcptun-tuned": Contender(tunnel=KCPTUN_TUNED + KCPTUN_BARE),
-        "kcptun-fec": Contender(tunnel=KCPTUN_TUNED),
+        "kcptun": Kcptun([]),
+        "kcptun-fast3": Kcptun(["--mode", "fast3"]),
+        "kcptun-tuned": Kcptun(KCPTUN_TUNED + KCPTUN_BARE),
+        "kcptun-fec": Kcptun(KCPTUN_TUNED),
+        "aiokcp": Aiokcp(),
         "kcpshim": Contender(env=shim),
+        "kcpshim-fec": Contender(env={**shim, "KCPSHIM_FEC": "auto"}),
         "kcpshim-plain": Contender(env={**shim, "KCPSHIM_WIRE": "plain", "KCPSHIM_CRYPTO": "none"}),
         "kcpshim-unsealed": Contender(env={**shim, "KCPSHIM_CRYPTO": "none"}),
     }

@@ -11,6 +11,11 @@ import time
 
 METRICS = [("goodput", "Mbit/s"), ("tail", "Mbit/s"), ("wire/app", ""), ("cpu", "s/GiB"), ("p50", "ms"), ("p99", "ms"),
            ("p99.9", "ms"), ("max", "ms"), ("rr wire", "B/msg"), ("setup", "ms")]
+LOOPBACK = [("goodput", "bulk Mbit/s"), ("cpu", "CPU s/GiB"), ("pingpong", "ping-pong p50 us"), ("pingpong p99", "p99 us"),
+            ("bare relay", "bare relay p50 us"), ("pingpong / relay", "ratio"), ("setup", "set-up ms"),
+            ("setup 100", "100 at once, p99 ms"), ("setups", "set-ups/s"), ("connections", "connections"),
+            ("client KiB", "KiB each, client"), ("server KiB", "KiB each, server"),
+            ("many cpu", "a message a second each: % of a core, client")]
 
 
 def number(value):
@@ -104,8 +109,10 @@ def save(directory, tables, raw, by_profile):
     with open(f"{directory}/table.md", "w", encoding="utf-8") as file:
         file.write(f"`{shlex.join(['scripts/bench', *sys.argv[1:]])}`, {time.strftime('%Y-%m-%d')}\n\n{machine()}\n\n"
                    "Median of the repeats [smallest - largest]. Limit: rate x (1 - loss) less headers, and the delay there and back. "
-                   "CPU: both ends, without the link emulator.\n\n" + "\n".join(tables))
-    names = ["profile", "transport", "repeat"] + [name for name, _ in METRICS] + ["error"]
+                   "CPU: both ends, without the link emulator. wire/app: all bytes offered to the link by all bytes that arrived, "
+                   "those after the end of the time as well.\n\n" + "\n".join(tables))
+    metrics = dict.fromkeys(name for name, _ in METRICS + LOOPBACK)
+    names = ["profile", "transport", "repeat", *metrics, "drained", "error"]
     with open(f"{directory}/runs.csv", "w", encoding="utf-8", newline="") as file:
         writer = csv.DictWriter(file, names, restval="", extrasaction="ignore")
         writer.writeheader()
