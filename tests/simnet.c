@@ -120,6 +120,7 @@ enqueue(struct simnet *net, int to, const struct path *path, const uint8_t *data
 	d->order = net->order++;
 	d->to = to;
 	d->path = *path;
+	d->mark = net->mark;
 	d->len = len;
 	memcpy(d->data, data, len);
 	if (simnet_chance(&net->rng, net->link.corrupt))

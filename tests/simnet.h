@@ -31,12 +31,14 @@ struct simnet_datagram {
 	uint64_t order;
 	int to;                          /* side that receives it */
 	struct path path;                /* as the receiver sees it */
+	uint8_t mark;                    /* enum ecn_mark */
 	size_t len;
 	uint8_t data[SIMNET_DATAGRAM_MAX];
 };
 
 struct simnet {
 	bool fragment;                   /* of the datagrams sent from now on: routers may cut them */
+	uint8_t mark;                    /* of the datagrams sent from now on: enum ecn_mark */
 	struct simnet_link link;
 	struct simnet_rng rng;
 	struct simnet_datagram **heap;   /* earliest first */

@@ -188,6 +188,8 @@ START_TEST(file_errors_name_file_and_line)
 	load_fails("rules:3: crypto=aes-cbc needs wire=plain");
 	put("rules", "kcp any *:1 fec=10+3\n", 0644);
 	load_fails("rules:1: fec=10+3 is not one of off, auto, K:M");
+	put("rules", "kcp any *:1 ecn=on wire=plain\n", 0644);
+	load_fails("rules:1: ecn=on needs wire=session: a plain peer has no way to tell what came marked");
 	put("rules", "kcp any *:1 fec=auto wire=plain\n", 0644);
 	load_fails("rules:1: fec=auto needs wire=session: a plain peer has to know the groups beforehand");
 }

@@ -13,6 +13,7 @@ START_TEST(round_trip)
 		    .suites = { 9, 8, 7, 6, 5, 4, 3, 2 } },
 		{ .time = UINT64_C(0x0102030405060708), .nsuites = 1, .suites = { 0 } },
 		{ .rcv_wnd = 70000 },
+		{ .rcv_wnd = 70000, .fec = 1, .ecn = 1 },
 		{ .mtu = 0 },
 		{ .rcv_wnd = 2, .mtu = 3, .cid = 4, .has_reset = true, .reset = { 1, 2, 3, [19] = 20 }, .nsuites = 1, .suites = { 2 } },
 	};
@@ -27,6 +28,8 @@ START_TEST(round_trip)
 	ck_assert_uint_eq(out.cid, cases[_i].cid);
 	ck_assert_uint_eq(out.nsuites, cases[_i].nsuites);
 	ck_assert_mem_eq(out.suites, cases[_i].suites, sizeof out.suites);
+	ck_assert_uint_eq(out.fec, cases[_i].fec);
+	ck_assert_uint_eq(out.ecn, cases[_i].ecn);
 	ck_assert_int_eq(out.has_reset, cases[_i].has_reset);
 	ck_assert_mem_eq(out.reset, cases[_i].reset, sizeof out.reset);
 }

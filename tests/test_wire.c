@@ -59,7 +59,9 @@ static const struct {
 	{ "no prefix", { 1, 2, 3 }, 3, 0, KCPSHIM_E_SHORT },
 	{ "nothing", { 1, 2, 3, 4 }, 4, 0, 0 },
 	{ "padding hides the rest", { 0, 0, 0, 0, 4, 0, 0xff, 0xff }, 8, 1, 0 },
-	{ "unknown type", { 0, 0, 0, 0, 4, 0x0e, 4 }, 7, 1, KCPSHIM_E_FORMAT },
+	{ "unknown type", { 0, 0, 0, 0, 4, 0x0f, 4 }, 7, 1, KCPSHIM_E_FORMAT },
+	{ "ecn, wask", { 0, 0, 0, 0, 0x0e, 1, 0, 0, 0, 2, 0, 0, 0, 3, 0, 0, 0, 4, 0, 0, 0, 4 }, 22, 2, 0 },
+	{ "ecn cut", { 0, 0, 0, 0, 0x0e, 1, 0, 0, 0, 2, 0, 0, 0, 3, 0, 0, 0, 4, 0, 0 }, 20, 0, KCPSHIM_E_SHORT },
 	{ "parity cut short", { 0, 0, 0, 0, 0x0d, 1, 0, 0, 0, 10, 10, 3, 0, 2, 0, 7 }, 16, 0, KCPSHIM_E_SHORT },
 	{ "unknown type 0xff", { 0, 0, 0, 0, 0xff }, 5, 0, KCPSHIM_E_FORMAT },
 	{ "data header cut", { 0, 0, 0, 0, 1, 0, 0, 0, 0, 0 }, 10, 0, KCPSHIM_E_SHORT },
@@ -104,7 +106,7 @@ random_frame(uint64_t *rng, const uint8_t *payload)
 	uint32_t at;
 
 	memset(&f, 0, sizeof(f));
-	f.type = (enum wire_type)(simlink_random(rng) % (WIRE_PARITY + 1));
+	f.type = (enum wire_type)(simlink_random(rng) % (WIRE_ECN + 1));
 	switch (f.type) {
 	case WIRE_DATA:
 		f.sn = (uint32_t)simlink_random(rng);
@@ -139,6 +141,12 @@ random_frame(uint64_t *rng, const uint8_t *payload)
 		f.len = simlink_random(rng) % 300;
 		f.data = payload;
 		break;
+	case WIRE_ECN:
+		f.ecn.other = (uint32_t)simlink_random(rng);
+		f.ecn.ect0 = (uint32_t)simlink_random(rng);
+		f.ecn.ect1 = (uint32_t)simlink_random(rng);
+		f.ecn.ce = (uint32_t)simlink_random(rng);
+		break;
 	case WIRE_RST:
 		f.code = (uint16_t)simlink_random(rng);
 		break;
@@ -169,6 +177,8 @@ same_frame(const struct wire_frame *a, const struct wire_frame *b)
 		ck_assert_mem_eq(a->data, b->data, a->len);
 	ck_assert_uint_eq(a->nranges, b->nranges);
 	ck_assert_mem_eq(a->ranges, b->ranges, a->nranges * sizeof(a->ranges[0]));
+	if (a->type == WIRE_ECN)
+		ck_assert_mem_eq(&a->ecn, &b->ecn, sizeof(a->ecn));
 }
 
 START_TEST(session_round_trip)

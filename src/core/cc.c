@@ -75,12 +75,12 @@ cc_seed_rtt(struct cc *c, uint64_t rtt_us)
 		c->cwnd = max64(c->cwnd, times * CC_INITIAL_WINDOW * c->mss);
 }
 
-/* Slow start, then one segment a round trip; halved at a loss. */
+/* Slow start, then one segment a round trip; halved at a loss, and at a mark, which cannot turn out to have been none. */
 static void
 classic_on_ack(struct cc *c, const struct cc_ack *a)
 {
-	if (a->lost > 0 && a->prior_delivered >= c->classic.recovery_end) {
-		c->prior_cwnd = c->cwnd;
+	if ((a->lost > 0 || a->ce) && a->prior_delivered >= c->classic.recovery_end) {
+		c->prior_cwnd = a->ce ? 0 : c->cwnd;
 		c->prior_ssthresh = c->classic.ssthresh;
 		c->classic.ssthresh = max64((a->inflight + a->lost) / 2, (uint64_t)CC_MIN_WINDOW * c->mss);
 		c->cwnd = c->classic.ssthresh;

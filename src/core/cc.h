@@ -24,6 +24,7 @@ struct cc_ack {
 	uint32_t srtt;             /* us; 0: unknown */
 	uint32_t rtt;              /* us; least sample of this datagram, 0: none */
 	bool app_limited;          /* the sample was taken while the writer had nothing to send */
+	bool ce;                   /* a router marked some of what was sent, instead of dropping it */
 	bool queued;               /* what the sample is made of came further apart than it was sent */
 };
 
@@ -58,7 +59,8 @@ struct cc_bbr {
 	uint32_t rise_floor;       /* us: what had another reason than a queue */
 	uint64_t doubt_bw;         /* the estimate when start-up ended for a queue that may have been jitter; 0: none */
 	uint64_t hold_end;         /* `delivered` that ends the waiting */
-	bool congested;            /* this round lost more than the path does by itself, and its queue had grown */
+	bool congested;            /* this round lost more than the path does by itself, and its queue had grown; or was marked */
+	bool round_ce;             /* a mark came in this round */
 	uint64_t round_end;        /* `delivered` that ends the round */
 	uint64_t full_bw;
 	uint64_t min_rtt_at, probe_rtt_end;

@@ -271,6 +271,7 @@ judge_loss(struct cc *c, const struct cc_ack *a, bool round)
 	learn_base_loss(c, a);
 	b->round_lost += a->lost;
 	b->round_acked += a->acked;
+	b->round_ce |= a->ce;
 	if (a->rtt != 0 && (b->round_rtt == 0 || a->rtt < b->round_rtt))
 		b->round_rtt = a->rtt;
 	if (!round)
@@ -283,11 +284,14 @@ judge_loss(struct cc *c, const struct cc_ack *a, bool round)
 		queue = b->round_rtt > b->min_rtt + max64(b->min_rtt / 10, 1000);
 	b->congested = queue && rate > LOSS_EXCESS + b->base_loss + b->base_loss / 2 &&
 	    b->round_lost >= (uint64_t)(b->state == BBR_STARTUP ? STARTUP_LOSSES : STEADY_LOSSES) * c->mss;
+	/* A router says by itself what losses and round trips only suggest. */
+	b->congested |= b->round_ce;
 	b->round_lost = b->round_acked = b->round_rtt = 0;
 	if (b->congested) {
-		b->prior_hi = b->inflight_hi;
+		b->prior_hi = b->round_ce ? 0 : b->inflight_hi;
 		b->inflight_hi = max64(min64(b->inflight_hi, a->inflight + a->lost) * BETA / GAIN, bdp(b));
 		b->calm = 0;
+		b->round_ce = false;
 	} else if (b->inflight_hi != UINT64_MAX) {
 		/* Slowly at first, so that a shallow queue is not overrun in every cycle. */
 		b->calm += b->calm < CALM_MAX;
@@ -339,7 +343,9 @@ check_full(struct cc_bbr *b, const struct cc_ack *a, bool round)
 	if (b->full || b->held || !round || a->app_limited)
 		return;
 	if (b->congested) {
-		b->full = b->full_by_loss = true;
+		b->full = true;
+		/* A mark cannot turn out to have been none. */
+		b->full_by_loss = b->prior_hi != 0;
 		return;
 	}
 	if (b->bw.value[0] >= b->full_bw + b->full_bw / 4) {

@@ -191,6 +191,7 @@ endpoint_reap(struct endpoint *ep)
 		session_fec_free(s);
 		session_roam_free(s);
 		session_pmtu_free(s);
+		session_ecn_free(s);
 		session_seal_free(s);
 		mem_free(ep->mem, s, sizeof(*s));
 	}
@@ -511,6 +512,7 @@ endpoint_output(struct endpoint *ep, struct path *path, uint8_t *buf, size_t cap
 	size_t len = output_post(ep, path, buf);
 
 	ep->fragment = ep->alone = false;
+	ep->mark_out = ECN_NOT_ECT;
 	while ((t = timer_expire(&ep->wheel, now)) != NULL)
 		endpoint_mark_due(session_of(t, timer));
 	while (len == 0 && (s = TAILQ_FIRST(&ep->due)) != NULL) {

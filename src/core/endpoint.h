@@ -50,6 +50,8 @@ struct session *endpoint_find(struct endpoint *, uint64_t id);
 
 /* A datagram arrived. `data` may be changed in place. Negative: it was dropped, and why (nothing else happened). */
 int endpoint_input(struct endpoint *, const struct path *, uint8_t *data, size_t len, uint64_t now);
+/* The ECN field of the IP packets whose datagrams are given to endpoint_input() from now on; ECN_NOT_ECT at first. */
+void endpoint_set_mark(struct endpoint *, enum ecn_mark);
 /* The kernel reported an ICMP error for a datagram sent over `path` (KCPSHIM_E_REFUSED, _HOSTUNREACH, _NETUNREACH).
  * Hard only while connecting; later it makes the session probe its peer first, since ICMP can be forged. */
 void endpoint_icmp(struct endpoint *, const struct path *, int error, uint64_t now);
@@ -67,6 +69,8 @@ size_t endpoint_output(struct endpoint *, struct path *, uint8_t *buf, size_t ca
 bool endpoint_fragment(const struct endpoint *);
 /* Whether the datagram that endpoint_output() wrote last may be refused for its size, and others should not be with it. */
 bool endpoint_alone(const struct endpoint *);
+/* The ECN field that the datagram which endpoint_output() wrote last is to be sent with: ECN_NOT_ECT or ECN_ECT0. */
+enum ecn_mark endpoint_mark(const struct endpoint *);
 /* Earliest time at which endpoint_output may have something; KCP_NEVER: only input can cause output. */
 uint64_t endpoint_deadline(const struct endpoint *);
 /* Next session with events to take, or NULL. Newly accepted ones appear with SESSION_EV_OPENED. */

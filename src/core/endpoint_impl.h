@@ -56,6 +56,7 @@ struct endpoint {
 	struct hash by_cid, by_peer, by_path;
 	bool fragment;          /* endpoint_fragment() */
 	bool alone;             /* endpoint_alone() */
+	uint8_t mark_in, mark_out; /* enum ecn_mark: endpoint_set_mark(), endpoint_mark() */
 	uint32_t nplain;        /* plain sessions and listeners: none, and no datagram is looked at for them */
 	struct session_list all, due, ready;
 	struct session_list dead;  /* by the link of `due` */

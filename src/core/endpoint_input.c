@@ -179,3 +179,15 @@ endpoint_too_big(struct endpoint *ep, const struct path *path, size_t size, size
 		if (endpoint_same_peer(session_of(n, by_path), path))
 			session_pmtu_refused(session_of(n, by_path), size, fits, now);
 }
+
+void
+endpoint_set_mark(struct endpoint *ep, enum ecn_mark mark)
+{
+	ep->mark_in = (uint8_t)mark;
+}
+
+enum ecn_mark
+endpoint_mark(const struct endpoint *ep)
+{
+	return (enum ecn_mark)ep->mark_out;
+}

@@ -83,6 +83,8 @@ bool kcp_recv_fin_received(const struct kcp *);
 /* One DATA, ACK, WASK or WINS frame from the peer. 0, or KCPSHIM_E_STATE/_FORMAT for a frame that is ignored
  * (an ack of what was never sent, data after the end); the ARQ is then unchanged. */
 int kcp_input(struct kcp *, const struct wire_frame *, uint64_t now);
+/* The path said that its queue grows (a mark CE, RFC 3168); takes effect with the next acknowledgement. */
+void kcp_congested(struct kcp *);
 /* After the last frame of one datagram: loss detection, rate sample, what to acknowledge. */
 void kcp_input_done(struct kcp *, uint64_t now);
 /* The path was just shown to carry datagrams both ways, by other means than an acknowledgement: what waits for a timeout that was

@@ -194,6 +194,7 @@ void
 kcp_ack_done(struct kcp *k, uint64_t now)
 {
 	struct cc_ack *a = &k->ack;
+	bool ce = a->ce;
 
 	if (!k->input_seen)
 		return;
@@ -227,9 +228,11 @@ kcp_ack_done(struct kcp *k, uint64_t now)
 		if (a->rate > 0)
 			k->stat.delivery_rate = a->rate;
 		cc_on_ack(&k->cc, a);
+		ce = false;
 		kcp_pace_changed(k, now);
 	}
 	kcp_ack_reset(k);
+	k->ack.ce = ce;
 	kcp_send_shrink(k);
 }
 
@@ -241,4 +244,10 @@ kcp_ack_reset(struct kcp *k)
 	k->rtt_min = UINT32_MAX;
 	k->rtt_max = 0;
 	k->una_rtt = 0;
+}
+
+void
+kcp_congested(struct kcp *k)
+{
+	k->ack.ce = true;
 }

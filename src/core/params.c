@@ -5,7 +5,8 @@
 #include "error.h"
 #include "seal.h"
 
-enum params_type { PARAMS_END, PARAMS_TIME, PARAMS_RCV_WND, PARAMS_MTU, PARAMS_SUITES, PARAMS_CID, PARAMS_RESET, PARAMS_FEC };
+enum params_type { PARAMS_END, PARAMS_TIME, PARAMS_RCV_WND, PARAMS_MTU, PARAMS_SUITES, PARAMS_CID, PARAMS_RESET, PARAMS_FEC,
+	PARAMS_ECN };
 
 static uint8_t *
 put(uint8_t *p, enum params_type type, uint64_t value, uint8_t len)
@@ -37,6 +38,7 @@ params_write(const struct handshake_params *params, uint8_t out[PARAMS_LEN])
 		p += n;
 	}
 	p = put(p, PARAMS_FEC, params->fec, 1);
+	p = put(p, PARAMS_ECN, params->ecn, 1);
 	if (params->has_reset) {
 		*p++ = PARAMS_RESET;
 		*p++ = RESET_PARAM_LEN;
@@ -59,7 +61,7 @@ static int
 read_entry(struct handshake_params *params, uint8_t type, const uint8_t *value, size_t len)
 {
 	static const uint8_t lengths[] = { [PARAMS_TIME] = 8, [PARAMS_RCV_WND] = 4, [PARAMS_MTU] = 2, [PARAMS_CID] = 4,
-		[PARAMS_RESET] = RESET_PARAM_LEN, [PARAMS_FEC] = 1 };
+		[PARAMS_RESET] = RESET_PARAM_LEN, [PARAMS_FEC] = 1, [PARAMS_ECN] = 1 };
 
 	if (type < sizeof lengths && lengths[type] != 0 && len != lengths[type])
 		return KCPSHIM_E_FORMAT;
@@ -78,6 +80,9 @@ read_entry(struct handshake_params *params, uint8_t type, const uint8_t *value, 
 		break;
 	case PARAMS_FEC:
 		params->fec = value[0];
+		break;
+	case PARAMS_ECN:
+		params->ecn = value[0];
 		break;
 	case PARAMS_RESET:
 		memcpy(params->reset, value, RESET_PARAM_LEN);

@@ -18,6 +18,7 @@ struct handshake_params {
 	uint32_t rcv_wnd;       /* receive window, segments; 0: absent */
 	uint16_t mtu;           /* largest datagram this side accepts, bytes; 0: absent */
 	uint8_t fec;            /* 1: this side understands PARITY frames; 0: absent */
+	uint8_t ecn;            /* 1: this side reads the ECN field and understands ECN frames; 0: absent */
 	bool has_reset;         /* ACCEPT */
 	uint8_t reset[RESET_PARAM_LEN]; /* how the server would say that the session is gone */
 	uint8_t nsuites;        /* enum seal_suite; INIT: all offered, best first; ACCEPT: the one chosen */

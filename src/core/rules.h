@@ -20,7 +20,7 @@ enum rules_option {
 	RULES_OPT_NO_DELAY, RULES_OPT_UPDATE_INTERVAL, RULES_OPT_RESEND_COUNT, RULES_OPT_NO_CONGESTION_CONTROL,
 	RULES_OPT_SEND_WINDOW_SIZE, RULES_OPT_RECEIVE_WINDOW_SIZE, RULES_OPT_MAX_TRANSMISSION, RULES_OPT_STREAM,
 	RULES_OPT_TIMEOUT, RULES_OPT_CC, RULES_OPT_RATE, RULES_OPT_REDUNDANCY, RULES_OPT_OPEN, RULES_OPT_UDP_PORT,
-	RULES_OPT_KEEPALIVE, RULES_OPT_FEC, RULES_OPT_ENGINE, RULES_OPT_SALT_FILE, RULES_OPT_HANDSHAKES,
+	RULES_OPT_KEEPALIVE, RULES_OPT_FEC, RULES_OPT_ENGINE, RULES_OPT_SALT_FILE, RULES_OPT_HANDSHAKES, RULES_OPT_ECN,
 	RULES_OPT_COUNT
 };
 enum rules_wire { RULES_WIRE_SESSION, RULES_WIRE_PLAIN };
@@ -38,7 +38,7 @@ struct rules_options {
 	char plugin[256];            /* crypto=plugin:PATH */
 	char key_file[256], salt_file[256];
 	char key[128], salt[128];    /* KCPSHIM_KEY, KCPSHIM_SALT: bytes as given */
-	bool no_delay, no_congestion_control, stream, redundancy, open_empty_push, engine_process;
+	bool no_delay, no_congestion_control, stream, redundancy, open_empty_push, engine_process, ecn;
 	uint32_t update_interval;    /* ms, 10..5000 (ikcp's bounds) */
 	uint32_t resend_count;
 	uint32_t send_window_size, receive_window_size; /* segments, 1..65535 */

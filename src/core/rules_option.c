@@ -60,6 +60,7 @@ static const struct option_def defs[RULES_OPT_COUNT] = {
 	[RULES_OPT_FEC] = { "fec", KIND_FEC, FIELD(fec), 0, 0, fec_words },
 	[RULES_OPT_ENGINE] = { "engine", KIND_FLAG, FIELD(engine_process), 0, 0, engine_words },
 	[RULES_OPT_HANDSHAKES] = { "handshakes", KIND_U32, FIELD(handshakes), 0, 1000000, NULL },
+	[RULES_OPT_ECN] = { "ecn", KIND_FLAG, FIELD(ecn), 0, 0, NULL },
 	[RULES_OPT_SALT_FILE] = { "salt_file", KIND_TEXT, TEXT(salt_file), NULL },
 };
 

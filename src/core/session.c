@@ -14,7 +14,7 @@ session_config_default(struct session_config *cfg)
 	kcp_config_default(&cfg->kcp, WIRE_SESSION);
 	cfg->mtu = SESSION_MTU_AUTO;
 	cfg->crypto = SESSION_CRYPTO_AUTO;
-	cfg->open_empty_push = true;
+	cfg->open_empty_push = cfg->ecn = true;
 	cfg->handshakes = ADMISSION_RATE;
 	cfg->connect_timeout_us = SESSION_CONNECT_TIMEOUT_US;
 	cfg->user_timeout_us = SESSION_USER_TIMEOUT_US;
@@ -300,6 +300,7 @@ session_get_info(const struct session *s, struct session_info *info)
 	info->wire_bytes_received = s->wire_bytes_received;
 	info->dropped = s->dropped;
 	info->restored = session_fec_count(s);
+	session_ecn_get(s, info);
 	if (s->kcp == NULL)
 		return;
 	kcp_get_info(s->kcp, &info->kcp);

@@ -11,6 +11,7 @@
 #include <stdint.h>
 #include <sys/uio.h>
 
+#include "ecn.h"
 #include "kcp.h"
 #include "netaddr.h"
 
@@ -44,6 +45,7 @@ struct session_config {
 	uint8_t crypto;              /* enum session_crypto */
 	const struct session_keys *keys; /* borrowed, outlives the session; NULL: none */
 	bool no_reset;               /* listener: others share its port, so that nothing of an unknown session may be answered */
+	bool ecn;                    /* session wire: the marks of routers are asked for, and told to the peer */
 	uint8_t fec;                 /* enum session_fec_mode */
 	uint8_t fec_data, fec_parity; /* SESSION_FEC_FIXED: datagrams and parity of a group, see fec.h */
 	bool open_empty_push;        /* plain: send an empty PUSH at connect */
@@ -120,6 +122,8 @@ struct session_info {
 	uint64_t opened_at;       /* 0 when not yet */
 	uint64_t datagrams_sent, datagrams_received, wire_bytes_sent, wire_bytes_received;
 	uint64_t restored;        /* datagrams made from parity */
+	bool ecn_on;              /* both sides want it */
+	struct ecn ecn;
 	uint64_t dropped;         /* datagrams that did not verify */
 	struct kcp_info kcp;
 };

@@ -53,7 +53,7 @@ input_pong(struct session *s, const struct path *path, const struct wire_frame *
 {
 	if (f->token == s->ping_token && session_streaming(s))
 		kcp_path_works(s->kcp);
-	if (s->phases != NULL && f->token == s->ping_token && s->ping_phase == s->phases->tx.phase)
+	if (s->phases != NULL && f->token == s->ping_token && s->ping_phase == (uint16_t)s->phases->tx.phase)
 		phase_tx_confirm(&s->phases->tx);
 	session_pmtu_pong(s, f->token, now);
 }
@@ -79,6 +79,12 @@ input_parity(struct session *s, const struct path *path, const struct wire_frame
 	session_fec_parity(s, f);
 }
 
+static void
+input_ecn(struct session *s, const struct path *path, const struct wire_frame *f, uint64_t now)
+{
+	session_ecn_report(s, &f->ecn, now);
+}
+
 static void (*const input_frame[])(struct session *, const struct path *, const struct wire_frame *, uint64_t) = {
 	[WIRE_DATA] = input_stream,
 	[WIRE_ACK] = input_stream,
@@ -90,6 +96,7 @@ static void (*const input_frame[])(struct session *, const struct path *, const 
 	[WIRE_CHALLENGE] = input_challenge,
 	[WIRE_RESPONSE] = input_response,
 	[WIRE_PARITY] = input_parity,
+	[WIRE_ECN] = input_ecn,
 };
 
 static void
@@ -157,6 +164,7 @@ session_input_data(struct session *s, const struct path *path, uint8_t *d, size_
 	replay_record(&s->replay, s->endpoint->mem, pn);
 	s->datagrams_received++;
 	s->wire_bytes_received += len;
+	session_ecn_received(s);
 	session_alive(s, now);
 	/* The kernel may have chosen our address only when the first datagram was sent. */
 	if (s->path.local.family == 0)
@@ -259,6 +267,7 @@ session_output_data(struct session *s, struct path *path, uint8_t *buf, size_t c
 	struct wire_writer w;
 	uint8_t *body;
 	size_t room, len;
+	bool probe;
 
 	if (!session_sealed(s))
 		return 0;
@@ -267,13 +276,19 @@ session_output_data(struct session *s, struct path *path, uint8_t *buf, size_t c
 	if (session_fec_due(s) && session_streaming(s)) {
 		*path = s->path;
 		w.len = session_fec_put(s, body, room, now);
-		return w.len > 0 ? session_seal_finish(s, buf, w.len, now) : 0;
+		len = w.len > 0 ? session_seal_finish(s, buf, w.len, now) : 0;
+		session_ecn_sent(s, len, false, now);
+		return len;
 	}
-	if (!put_frames(s, path, &w, now))
+	probe = session_ecn_probe(s, &w, now);
+	if (!probe && !put_frames(s, path, &w, now))
 		return 0;
+	session_ecn_echo(s, &w);
 	session_fec_sent(s, body, w.len, now);
 	len = session_seal_finish(s, buf, w.len, now);
-	if (s->kcp != NULL)
+	if (s->kcp != NULL) {
 		session_pmtu_sent(s, len, now);
+		session_ecn_sent(s, len, probe, now);
+	}
 	return len;
 }

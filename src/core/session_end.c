@@ -81,7 +81,7 @@ session_end(struct session *s, int error, bool rst, uint64_t now)
 	stop_clocks(s);
 	session_roam_free(s);
 	s->state = SESSION_CLOSED;
-	s->error = error;
+	s->error = (int16_t)error;
 	s->control = 0;
 	s->send_hello = false;
 	if (rst && session_sealed(s) && !s->plain) {

@@ -5,7 +5,7 @@
  * session_seal: keys of a session.  session_roam: a client whose address changes.
  * session_reset: sessions that the server has forgotten.
 
- * session_pmtu: the largest datagram that the path carries.
+ * session_pmtu: the largest datagram that the path carries.  session_ecn: the marks of its routers.
  * session_plain: opening and data of the plain wire.  session_live: keepalive, timeouts, ICMP.  session_end: closing, lingering, reset.
  * session: the calls of session.h.
  */
@@ -22,6 +22,7 @@
 #include "reset_token.h"
 #include "seal.h"
 #include "session.h"
+#include "session_ecn.h"
 #include "session_fec.h"
 #include "timer.h"
 #include "unsealed.h"
@@ -156,8 +157,11 @@ struct session {
 	bool closed : 1;               /* session_close: nobody reads any more */
 	bool want_write : 1;           /* the writer found no room */
 	bool fec_sends : 1;            /* what it sends is protected, or may be */
+	bool ecn_on : 1;               /* both sides want it */
 	bool undrained : 1;            /* something was written since SESSION_EV_DRAINED */
-	int error;
+	int16_t error;
+	uint16_t keep_count;
+	uint32_t retry;                /* us; present interval of proofs or of RSTs */
 
 	struct session_opening *opening;
 	struct seal *tx, *rx;          /* version 0 and plain: one and the same */
@@ -168,11 +172,13 @@ struct session {
 	uint64_t tx_pn;
 	struct replay replay;
 	struct reset_token reset;      /* client; id 0: the server gave none */
-	uint32_t ping_phase;           /* key phase in which ping_token was made */
+	uint16_t ping_phase;           /* key phase in which ping_token was made, low 16 bits */
+	uint16_t opening_rtt;          /* SESSION_OPENING_UNIT_US; 0: unknown */
 	size_t ready_seen;             /* readable bytes when the reader was last told */
 	uint64_t ping_token, pong_token, response_token;
 	uint64_t ping_at;              /* when ping_token was made */
 	struct session_pmtu *pmtu;     /* NULL: nothing was asked about the path */
+	struct ecn *ecn;               /* NULL: no mark was sent or seen */
 
 	uint64_t clocks[SESSION_CLOCK_COUNT];
 	uint64_t opened_at, received_at;       /* opened_at: ACCEPTING: when the INIT came; received_at: newest datagram that verified */
@@ -180,9 +186,6 @@ struct session {
 	uint64_t icmp_at;                      /* start of the present series of probes */
 	uint64_t linger_max;                   /* LINGERING: CLOSED by then, whatever the peer repeats */
 	uint64_t user_timeout, idle_timeout, keep_idle, keep_interval;
-	uint16_t keep_count;
-	uint16_t opening_rtt;                  /* SESSION_OPENING_UNIT_US; 0: unknown */
-	uint32_t retry;                        /* us; present interval of proofs or of RSTs */
 
 	uint64_t datagrams_sent, datagrams_received, wire_bytes_sent, wire_bytes_received, dropped;
 };

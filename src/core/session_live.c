@@ -58,7 +58,7 @@ session_ping(struct session *s, uint64_t now)
 {
 	s->ping_token = random_u64(&s->endpoint->random);
 	s->ping_at = now;
-	s->ping_phase = s->phases != NULL ? s->phases->tx.phase : 0;
+	s->ping_phase = (uint16_t)(s->phases != NULL ? s->phases->tx.phase : 0);
 	s->control |= SESSION_CTL_PING;
 	if (s->unconfirmed && !s->plain) {
 		s->clocks[SESSION_CLOCK_OPEN] = now + s->retry;

@@ -16,6 +16,7 @@ session_offer(const struct session_config *cfg, struct handshake_params *p)
 	p->rcv_wnd = cfg->kcp.rcv_wnd;
 	p->mtu = SESSION_DATAGRAM_MAX;
 	p->fec = 1;
+	p->ecn = cfg->ecn;
 }
 
 bool
@@ -131,6 +132,7 @@ session_open_kcp(struct session *s, uint64_t now)
 	kc.rmt_wnd = s->opening->peer.rcv_wnd;
 	if (session_fec_open(s, cfg, s->opening->peer.fec == 1) != 0)
 		return KCPSHIM_E_NOMEM;
+	s->ecn_on = cfg->ecn && s->opening->peer.ecn == 1;
 	kc.mtu = (uint32_t)(session_seal_room(s, s->mtu) - session_fec_room(s));
 	if (cfg->cc != KCP_CC_AUTO)
 		kc.cc = cfg->cc;

@@ -81,6 +81,7 @@ session_roam_response(struct session *s, const struct path *path, uint64_t token
 	elsewhere = !same_host(&to.remote, &s->path.remote);
 	session_roam_free(s);
 	endpoint_set_path(s, &to);
+	session_ecn_restart(s);
 	/* Another port is most likely the same path behind a NAT that forgot it (RFC 9000 9.4). */
 	if (elsewhere && s->kcp != NULL) {
 		kcp_path_changed(s->kcp, now);

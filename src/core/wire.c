@@ -25,6 +25,7 @@ enum frame_code {
 	FRAME_PART = 0x0b,
 	FRAME_PART_FIN = 0x0c,
 	FRAME_PARITY = 0x0d,
+	FRAME_ECN = 0x0e,
 	FRAME_COUNT
 };
 
@@ -239,6 +240,15 @@ session_parity(struct wire_reader *r, struct wire_frame *f, const uint8_t *p, si
 }
 
 static int
+session_ecn(struct wire_reader *r, struct wire_frame *f, const uint8_t *p)
+{
+	f->type = WIRE_ECN;
+	f->ecn = (struct ecn_counts){ .other = get32(p + 1), .ect0 = get32(p + 5), .ect1 = get32(p + 9), .ce = get32(p + 13) };
+	r->p = p + WIRE_ECN_LEN;
+	return 1;
+}
+
+static int
 session_next(struct wire_reader *r, struct wire_frame *f)
 {
 	static const uint8_t header[FRAME_COUNT] = {
@@ -246,7 +256,7 @@ session_next(struct wire_reader *r, struct wire_frame *f)
 		[FRAME_ACK] = SESSION_ACK_HEADER, [FRAME_WASK] = 1, [FRAME_WINS] = 9, [FRAME_PING] = 9, [FRAME_PONG] = 9,
 		[FRAME_RST] = 3, [FRAME_CHALLENGE] = 9, [FRAME_RESPONSE] = 9,
 		[FRAME_PART] = WIRE_SESSION_PART_HEADER, [FRAME_PART_FIN] = WIRE_SESSION_PART_HEADER,
-		[FRAME_PARITY] = WIRE_PARITY_HEADER,
+		[FRAME_PARITY] = WIRE_PARITY_HEADER, [FRAME_ECN] = WIRE_ECN_LEN,
 	};
 	const uint8_t *p = r->p;
 	size_t left = (size_t)(r->end - r->p);
@@ -269,6 +279,8 @@ session_next(struct wire_reader *r, struct wire_frame *f)
 		return session_ack(r, f, p, left);
 	case FRAME_PARITY:
 		return session_parity(r, f, p, left);
+	case FRAME_ECN:
+		return session_ecn(r, f, p);
 	default:
 		return session_small(r, f, p, header[p[0]]);
 	}
@@ -438,6 +450,22 @@ session_put_parity(struct wire_writer *w, const struct wire_frame *f)
 	return true;
 }
 
+static bool
+session_put_ecn(struct wire_writer *w, const struct wire_frame *f)
+{
+	uint8_t *p = w->buf + w->len;
+
+	if (w->cap - w->len < WIRE_ECN_LEN)
+		return false;
+	p[0] = FRAME_ECN;
+	put32(p + 1, f->ecn.other);
+	put32(p + 5, f->ecn.ect0);
+	put32(p + 9, f->ecn.ect1);
+	put32(p + 13, f->ecn.ce);
+	w->len += WIRE_ECN_LEN;
+	return true;
+}
+
 bool
 wire_is_parity(const uint8_t *plain, size_t len)
 {
@@ -482,6 +510,8 @@ wire_put(struct wire_writer *w, const struct wire_frame *f)
 		return session_put_ack(w, f);
 	case WIRE_PARITY:
 		return session_put_parity(w, f);
+	case WIRE_ECN:
+		return session_put_ecn(w, f);
 	default:
 		return session_put_small(w, f);
 	}

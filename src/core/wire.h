@@ -11,6 +11,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "ecn.h"
+
 enum wire_codec { WIRE_PLAIN, WIRE_SESSION };
 
 enum wire_type {
@@ -25,6 +27,7 @@ enum wire_type {
 	WIRE_CHALLENGE, /* path validation: 8 bytes to be returned over the same path */
 	WIRE_RESPONSE,
 	WIRE_PARITY,    /* one parity shard of an erasure group of datagrams */
+	WIRE_ECN,       /* how many datagrams came with which mark */
 };
 
 #define WIRE_PLAIN_HEADER 24u       /* bytes of one plain segment before its payload */
@@ -32,6 +35,7 @@ enum wire_type {
 #define WIRE_SESSION_PART_HEADER 11u /* type u8, sn u32, offset u16, total u16, len u16 */
 #define WIRE_SESSION_PREFIX 4u      /* ts u32 at the start of each datagram's plaintext */
 #define WIRE_PARITY_HEADER 11u      /* type u8, first u32, k u8, n u8, m u8, i u8, len u16 */
+#define WIRE_ECN_LEN 17u            /* type u8, other u32, ect0 u32, ect1 u32, ce u32 */
 #define WIRE_ACK_RANGES_MAX 32u
 #define WIRE_WND_PLAIN_MAX 65535u   /* plain: u16 on the wire, saturates */
 
@@ -61,7 +65,10 @@ struct wire_frame {
 	uint8_t group_k, group_n, group_m, group_i; /* PARITY: see fec.h; i: which of the m this is */
 	uint16_t code;         /* RST */
 	uint16_t nranges;      /* ACK, session */
-	struct wire_range ranges[WIRE_ACK_RANGES_MAX]; /* ascending, disjoint */
+	union {
+		struct wire_range ranges[WIRE_ACK_RANGES_MAX]; /* ascending, disjoint */
+		struct ecn_counts ecn; /* ECN */
+	};
 };
 
 struct wire_reader {

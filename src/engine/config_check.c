@@ -194,6 +194,8 @@ conflict(const struct rules_options *all, const struct rules_options *own)
 		return "a salt is used with crypto=aes-cbc or a plugin only";
 	if (plain && HAS(all, RULES_OPT_FEC) && all->fec == RULES_FEC_AUTO)
 		return "fec=auto needs wire=session: a plain peer has to know the groups beforehand";
+	if (plain && HAS(own, RULES_OPT_ECN) && own->ecn)
+		return "ecn=on needs wire=session: a plain peer has no way to tell what came marked";
 	if (!plain && HAS(all, RULES_OPT_STREAM) && !all->stream)
 		return "stream=0 needs wire=plain";
 	if (!plain && HAS(all, RULES_OPT_OPEN) && all->open_empty_push)

@@ -71,6 +71,10 @@ sockopt_tcp_info(const struct session_info *si, uint64_t now, struct tcp_info *t
 	ti->tcpi_segs_in = (uint32_t)si->datagrams_received;
 	ti->tcpi_pacing_rate = k->pacing_rate;
 	ti->tcpi_delivery_rate = k->delivery_rate;
+	ti->tcpi_options = (uint8_t)((si->ecn.state == ECN_CAPABLE ? TCPI_OPT_ECN : 0) |
+	    (si->ecn.ect0 + si->ecn.ect1 + si->ecn.ce != 0 ? TCPI_OPT_ECN_SEEN : 0));
+	ti->tcpi_delivered = (uint32_t)k->segments_sent - k->inflight;
+	ti->tcpi_delivered_ce = si->ecn.seen.ce;
 	ti->tcpi_notsent_bytes = (uint32_t)k->unsent_bytes;
 	if (k->last_progress != 0 && now > k->last_progress)
 		ti->tcpi_last_ack_recv = (uint32_t)((now - k->last_progress) / 1000);

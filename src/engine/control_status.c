@@ -47,6 +47,21 @@ status_crypto(const struct session_info *si)
 }
 
 static void
+status_ecn(struct ctl_status *s, const struct session_info *si)
+{
+	static const char *const names[] = {
+		[ECN_IDLE] = "idle", [ECN_TESTING] = "testing", [ECN_CAPABLE] = "capable", [ECN_FAILED] = "failed",
+	};
+
+	strlcpy(s->ecn, si->ecn_on ? names[si->ecn.state] : "off", sizeof(s->ecn));
+	s->ecn_marked = si->ecn.marked;
+	s->ecn_ce = si->ecn.seen.ce;
+	s->ecn_ect0 = si->ecn.ect0;
+	s->ecn_ect1 = si->ecn.ect1;
+	s->ecn_ce_received = si->ecn.ce;
+}
+
+static void
 status_begin(struct loop *l, struct ctl_status *s, uint32_t kind, uint32_t id, int role)
 {
 	memset(s, 0, sizeof(*s));
@@ -102,6 +117,7 @@ status_session(struct loop *l, struct ctl_client *c, struct session *ss)
 	s.pacing_rate = si.kcp.pacing_rate;
 	s.cwnd = si.kcp.cwnd;
 	s.mtu = si.mtu;
+	status_ecn(&s, &si);
 	s.age_us = si.opened_at != 0 ? l->now - si.opened_at : 0;
 	control_send_status(c, &s);
 }

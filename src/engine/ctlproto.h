@@ -92,6 +92,9 @@ struct ctl_status {
 	uint64_t pacing_rate;                /* bytes/s */
 	uint32_t cwnd, mtu;
 	uint64_t age_us;
+	char ecn[12];          /* "off" (not agreed), "idle", "testing", "capable", "failed" */
+	uint32_t ecn_marked, ecn_ce;                         /* datagrams sent with ECT(0); how many of these the peer saw with CE */
+	uint32_t ecn_ect0, ecn_ect1, ecn_ce_received;        /* datagrams received with each mark */
 };
 
 #endif

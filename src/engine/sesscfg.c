@@ -90,6 +90,8 @@ sesscfg_numbers(struct session_config *cfg, const struct rules_options *o)
 		cfg->fec_data = o->fec_data;
 		cfg->fec_parity = o->fec_parity;
 	}
+	if (sesscfg_has(o, RULES_OPT_ECN))
+		cfg->ecn = o->ecn;
 	if (sesscfg_has(o, RULES_OPT_OPEN))
 		cfg->open_empty_push = o->open_empty_push;
 	if (sesscfg_has(o, RULES_OPT_TIMEOUT))

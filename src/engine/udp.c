@@ -11,6 +11,7 @@
 #include "fdroom.h"
 #include "ident.h"
 #include "udp_bind.h"
+#include "udp_ecn.h"
 #include "udp_int.h"
 #include "udp_mtu.h"
 #include "udp_poll.h"
@@ -70,6 +71,7 @@ udp_prepare(int fd, int domain)
 		(void)setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &size, sizeof(size));
 	(void)setsockopt(fd, IPPROTO_UDP, UDP_GRO, &on, sizeof(on));
 	udp_mtu_prepare(fd, domain);
+	udp_ecn_prepare(fd, domain);
 	(void)setsockopt(fd, IPPROTO_IP, IP_RECVERR, &on, sizeof(on));
 	(void)setsockopt(fd, IPPROTO_IP, IP_PKTINFO, &on, sizeof(on));
 	if (domain == AF_INET6) {

@@ -26,6 +26,9 @@ struct udp_sock {
 	int domain;                 /* AF_INET or AF_INET6 */
 	bool connected;
 	bool no_gso;                /* the kernel or device refused UDP_SEGMENT here */
+	uint8_t mark;               /* enum ecn_mark, when connected: what the kernel puts into what is sent */
+	bool tos_known;
+	int tos, tclass;            /* as the program set them */
 	struct netaddr local;       /* as bound; wildcard possible */
 	struct listener *listener;  /* NULL: a client's socket */
 	struct udp_sock *hash_next;

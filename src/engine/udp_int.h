@@ -33,12 +33,13 @@ struct udp_group {
 	uint8_t *data;
 	size_t len, segment;
 	unsigned count;
+	uint8_t mark;               /* enum ecn_mark */
 	bool fragment;              /* IP may cut it (no DF) */
 	bool closed;                /* the last datagram is shorter: nothing may follow */
 };
 
 union udp_control {
-	char buf[CMSG_SPACE(sizeof(struct in6_pktinfo)) + CMSG_SPACE(sizeof(uint16_t)) + CMSG_SPACE(sizeof(int))];
+	char buf[CMSG_SPACE(sizeof(struct in6_pktinfo)) + CMSG_SPACE(sizeof(struct in_pktinfo)) + 2 * CMSG_SPACE(sizeof(int))];
 	struct cmsghdr align;
 };
 

@@ -11,13 +11,14 @@
 #include "keyring.h"
 #include "listener.h"
 #include "log.h"
+#include "udp_ecn.h"
 #include "udp_int.h"
 #include "udp_mtu.h"
 #include "udp_poll.h"
 
-/* Local address and UDP_GRO segment size of a received message. */
+/* Local address, UDP_GRO segment size and ECN field of a received message. */
 static void
-udp_parse_control(struct msghdr *m, struct netaddr *local, size_t *segment)
+udp_parse_control(struct msghdr *m, struct netaddr *local, size_t *segment, enum ecn_mark *mark)
 {
 	for (struct cmsghdr *c = CMSG_FIRSTHDR(m); c != NULL; c = CMSG_NXTHDR(m, c)) {
 		if (c->cmsg_level == IPPROTO_IP && c->cmsg_type == IP_PKTINFO) {
@@ -42,6 +43,8 @@ udp_parse_control(struct msghdr *m, struct netaddr *local, size_t *segment)
 
 			memcpy(&size, CMSG_DATA(c), sizeof(size));
 			*segment = (size_t)size;
+		} else {
+			(void)udp_ecn_read(c, mark);
 		}
 	}
 }
@@ -52,16 +55,18 @@ udp_deliver(struct loop *l, struct udp_sock *u, struct mmsghdr *mm, uint8_t *dat
 {
 	struct path path = { .sock = u->handle };
 	size_t len = mm->msg_len, segment = len;
+	enum ecn_mark mark = ECN_NOT_ECT;
 
 	if (!ident_from_sockaddr(&path.remote, mm->msg_hdr.msg_name, mm->msg_hdr.msg_namelen))
 		return 0;
 	netaddr_unmap(&path.remote);
-	udp_parse_control(&mm->msg_hdr, &path.local, &segment);
+	udp_parse_control(&mm->msg_hdr, &path.local, &segment, &mark);
 	path.local.port = u->local.port;
 	if (u->connected)
 		memset(&path.local, 0, sizeof(path.local));
 	if (segment == 0)
 		return 0;
+	endpoint_set_mark(l->ep, mark);
 	for (size_t off = 0; off < len; off += segment) {
 		size_t n = len - off < segment ? len - off : segment;
 		int r = endpoint_input(l->ep, &path, data + off, n, l->now);

@@ -6,6 +6,7 @@
 #include "../core/endpoint.h"
 #include "ident.h"
 #include "log.h"
+#include "udp_ecn.h"
 #include "udp_int.h"
 #include "udp_mtu.h"
 #include "udp_poll.h"
@@ -27,9 +28,9 @@ udp_forget(struct udp_io *io, struct udp_sock *u)
 }
 
 static bool
-udp_group_takes(const struct udp_group *g, const struct path *p, size_t len, bool fragment)
+udp_group_takes(const struct udp_group *g, const struct path *p, size_t len, bool fragment, enum ecn_mark mark)
 {
-	return !g->closed && !g->fragment && !fragment && len <= g->segment && g->count < UDP_SEGMENTS_MAX &&
+	return !g->closed && !g->fragment && !fragment && g->mark == mark && len <= g->segment && g->count < UDP_SEGMENTS_MAX &&
 	    g->len + len <= UDP_GROUP_BYTES && path_equal(&g->path, p);
 }
 
@@ -44,6 +45,7 @@ udp_gather(struct loop *l)
 	while ((size_t)(io->out + UDP_OUT_BYTES - p) >= UDP_DATAGRAM_MAX) {
 		struct udp_group *g = io->ngroups > 0 ? &io->groups[io->ngroups - 1] : NULL;
 		struct path path;
+		enum ecn_mark mark;
 		bool fragment;
 		size_t len;
 
@@ -52,10 +54,11 @@ udp_gather(struct loop *l)
 		if ((len = endpoint_output(l->ep, &path, p, UDP_DATAGRAM_MAX, l->now)) == 0)
 			return false;
 		fragment = endpoint_fragment(l->ep);
-		if (g == NULL || !udp_group_takes(g, &path, len, fragment) || g->sock == NULL || g->sock->no_gso) {
+		mark = endpoint_mark(l->ep);
+		if (g == NULL || !udp_group_takes(g, &path, len, fragment, mark) || g->sock == NULL || g->sock->no_gso) {
 			g = &io->groups[io->ngroups++];
 			*g = (struct udp_group){ .sock = udp_find(l, path.sock), .path = path, .data = p, .segment = len,
-				.fragment = fragment };
+				.fragment = fragment, .mark = (uint8_t)mark };
 		}
 		g->len += len;
 		g->count++;
@@ -111,6 +114,7 @@ udp_fill_msg(struct udp_io *io, unsigned i)
 		m->msg_name = &io->names[i];
 		if (g->path.local.family != 0)
 			used += udp_put_pktinfo(g->sock, &g->path.local, (struct cmsghdr *)control);
+		used += udp_ecn_put(g->sock, &g->path.remote, (enum ecn_mark)g->mark, (struct cmsghdr *)(control + used));
 	}
 	if (g->count > 1) {
 		struct cmsghdr *c = (struct cmsghdr *)(control + used);
@@ -214,6 +218,7 @@ udp_send_batch(struct loop *l)
 
 	while (io->sent < io->ngroups) {
 		struct udp_sock *sock = io->groups[io->sent].sock;
+		enum ecn_mark mark = (enum ecn_mark)io->groups[io->sent].mark;
 		unsigned n = 0;
 		bool fragment;
 		int r, error;
@@ -224,10 +229,12 @@ udp_send_batch(struct loop *l)
 		}
 		fragment = io->groups[io->sent].fragment;
 		while (io->sent + n < io->ngroups && io->groups[io->sent + n].sock == sock &&
-		    io->groups[io->sent + n].fragment == fragment) {
+		    io->groups[io->sent + n].fragment == fragment && (!sock->connected || io->groups[io->sent + n].mark == mark)) {
 			udp_fill_msg(io, io->sent + n);
 			n++;
 		}
+		if (sock->connected)
+			udp_ecn_connected(sock, &io->groups[io->sent].path.remote, mark);
 		if (fragment)
 			udp_mtu_fragment(sock->src.fd, sock->domain, true);
 		r = sendmmsg(sock->src.fd, &io->msgs[io->sent], n, MSG_NOSIGNAL);

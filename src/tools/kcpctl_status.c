@@ -181,7 +181,8 @@ print_json_line(const struct ctl_status *s)
 		{ "wire_sent", s->wire_sent }, { "wire_received", s->wire_received },
 		{ "datagrams_sent", s->datagrams_sent }, { "datagrams_received", s->datagrams_received },
 		{ "dropped", s->dropped }, { "pacing_rate", s->pacing_rate }, { "cwnd", s->cwnd }, { "mtu", s->mtu },
-		{ "age_us", s->age_us },
+		{ "age_us", s->age_us }, { "ecn_marked", s->ecn_marked }, { "ecn_ce", s->ecn_ce },
+		{ "ecn_ect0_received", s->ecn_ect0 }, { "ecn_ect1_received", s->ecn_ect1 }, { "ecn_ce_received", s->ecn_ce_received },
 	};
 	struct json j;
 
@@ -191,6 +192,7 @@ print_json_line(const struct ctl_status *s)
 		json_address(&j, "current_peer", &s->current_peer);
 		json_string(&j, "crypto", s->crypto, sizeof(s->crypto));
 		json_bool(&j, "authenticated", s->authenticated != 0);
+		json_string(&j, "ecn", s->ecn, sizeof(s->ecn));
 		for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++)
 			json_number(&j, numbers[i].name, numbers[i].value);
 	}
