@@ -76,6 +76,32 @@ START_TEST(bulk_is_left_alone)
 }
 END_TEST
 
+/* A fixed share of parity costs its share and no more, round after round: the rate that is measured is without it. */
+START_TEST(bulk_pays_its_share)
+{
+	bool plain = _i == 1;
+	struct session_config fixed = config(plain, plain ? SESSION_CRYPTO_NONE : SESSION_CRYPTO_AUTO, SESSION_FEC_FIXED, 10, 3);
+	struct fecpair_result r = stream(fixed, fixed, 0.05, 0);
+	double limit = 20 * MBIT * 0.95 * 10 / 13;
+
+	printf("bulk, plain %d: %.2f of %.2f Mbit/s\n", plain, (double)r.bytes / 20 / MBIT, limit / MBIT);
+	ck_assert((double)r.bytes / 20 > limit * 0.9);
+}
+END_TEST
+
+/* rate= is of all that is sent. */
+START_TEST(cap_holds_with_parity)
+{
+	struct session_config fixed = config(false, SESSION_CRYPTO_AUTO, SESSION_FEC_FIXED, 10, 3);
+	struct fecpair_result r;
+
+	fixed.kcp.rate = 5 * MBIT;
+	r = stream(fixed, fixed, 0, 0);
+	ck_assert((double)r.carried < 20 * 5 * MBIT * 1.1);
+	ck_assert((double)r.bytes > 20 * 5 * MBIT * 0.65);
+}
+END_TEST
+
 START_TEST(silent_without_losses)
 {
 	struct session_config a = config(false, SESSION_CRYPTO_AUTO, SESSION_FEC_AUTO, 0, 0);
@@ -134,6 +160,8 @@ main(void)
 	tcase_add_loop_test(t, policy, 0, (int)(sizeof(choices) / sizeof(choices[0])));
 	tcase_add_loop_test(t, a_stream_gains, 0, 2);
 	tcase_add_loop_test(t, bulk_is_left_alone, 0, 2);
+	tcase_add_loop_test(t, bulk_pays_its_share, 0, 2);
+	tcase_add_test(t, cap_holds_with_parity);
 	tcase_add_test(t, silent_without_losses);
 	tcase_add_test(t, plain_wire);
 	return check_main("session_fec", t);

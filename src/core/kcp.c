@@ -210,7 +210,10 @@ kcp_transmissions(const struct kcp *k)
 void
 kcp_spend(struct kcp *k, uint64_t bytes, uint64_t now)
 {
-	kcp_pace_sent(k, bytes + KCP_UDP_OVERHEAD, now);
+	/* The measured rate is of what was delivered, without these: they have their share of the path already, and taking it from the
+	 * data once more would make each measurement smaller than the last. A cap is of all. */
+	if (k->cc.rate_cap != 0 && k->cc.pacing_rate >= k->cc.rate_cap)
+		kcp_pace_sent(k, bytes + KCP_UDP_OVERHEAD, now);
 }
 
 uint64_t

@@ -143,7 +143,7 @@ struct kcp_info {
 void kcp_get_path(const struct kcp *, uint32_t *loss, uint64_t *srtt_us, uint64_t *min_rtt_us, bool *fills);
 /* Segments put into datagrams so far, repetitions included. */
 uint64_t kcp_transmissions(const struct kcp *);
-/* The caller sends so many bytes of its own on this flow's behalf: they count for the pacing. */
+/* The caller sends so many bytes of its own on this flow's behalf: where the rate is capped they count for the pacing. */
 void kcp_spend(struct kcp *, uint64_t bytes, uint64_t now);
 /* Smoothed round trip, us; 0: none measured. */
 uint64_t kcp_srtt(const struct kcp *);
