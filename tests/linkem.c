@@ -57,7 +57,7 @@ struct link {
 	int tun[LINKEM_DIRECTIONS];
 	int epoll, timer, signals;
 	uint64_t timer_ns; /* what the timer is set to; 0: off */
-	uint64_t refused[LINKEM_DIRECTIONS], overflow[LINKEM_DIRECTIONS];
+	uint64_t refused[LINKEM_DIRECTIONS], overflow[LINKEM_DIRECTIONS], marked[LINKEM_DIRECTIONS];
 	uint64_t late_max_ns, late_sum_ns, late_count;
 	uint64_t start_ns;
 	bool dark;
@@ -221,6 +221,8 @@ read_device(struct link *link, int direction)
 			die("out of memory");
 		packet->len = (size_t)len;
 		memcpy(packet->data, buffer, (size_t)len);
+		if (verdict.mark && linkem_packet_mark(packet->data, packet->len))
+			link->marked[direction]++;
 		launch(link, direction, packet, &verdict);
 	}
 }
@@ -235,10 +237,10 @@ print_direction(FILE *out, const struct link *link, int direction)
 		", \"delivered_bytes\": %" PRIu64 ", \"queue_full\": %" PRIu64 ", \"queue_full_bytes\": %" PRIu64
 		", \"lost\": %" PRIu64 ", \"lost_bytes\": %" PRIu64 ", \"blackout\": %" PRIu64
 		", \"duplicated\": %" PRIu64 ", \"corrupted\": %" PRIu64 ", \"overtaken\": %" PRIu64
-		", \"refused\": %" PRIu64 ", \"overflow\": %" PRIu64 ", \"in_flight\": %zu}",
+		", \"marked\": %" PRIu64 ", \"refused\": %" PRIu64 ", \"overflow\": %" PRIu64 ", \"in_flight\": %zu}",
 		c->offered, c->offered_bytes, c->delivered, c->delivered_bytes, c->queue_full, c->queue_full_bytes,
 		c->lost, c->lost_bytes, c->blackout, c->duplicated, c->corrupted, c->overtaken,
-		link->refused[direction], link->overflow[direction], link->flights[direction].count);
+		link->marked[direction], link->refused[direction], link->overflow[direction], link->flights[direction].count);
 }
 
 static void

@@ -185,9 +185,12 @@ void
 linkem_direction_offer(struct linkem_direction *dir, uint64_t now_ns, size_t len, struct linkem_verdict *verdict)
 {
 	struct linkem_counters *counters = &dir->counters;
+	uint64_t mark_ns = dir->profile.mark_ns;
+	bool mark = mark_ns != 0 && dir->busy_until_ns > now_ns + mark_ns;
 	uint64_t sent_ns = transmit(dir, now_ns, len);
 
 	memset(verdict, 0, sizeof(*verdict));
+	verdict->mark = mark;
 	counters->offered++;
 	counters->offered_bytes += len;
 	if (sent_ns == UINT64_MAX) {

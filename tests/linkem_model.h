@@ -19,6 +19,7 @@ struct linkem_profile {
 	uint64_t rate;          /* bit/s; 0: infinitely fast, no queue */
 	uint64_t queue_bytes;   /* a packet that would find more waiting is dropped; 0: see queue_ns */
 	uint64_t queue_ns;      /* the same as a waiting time; 0 and queue_bytes 0: no limit */
+	uint64_t mark_ns;       /* packets that would wait longer are marked with CE, if they are ECN-capable; 0: none */
 	uint64_t delay_ns;      /* mean propagation delay */
 	uint64_t jitter_ns;     /* standard deviation of the delay (normal, never below 0 in sum) */
 	uint64_t jitter_tau_ns; /* correlation time of the jitter; 0: independent from packet to packet */
@@ -44,6 +45,7 @@ struct linkem_verdict {
 	enum linkem_fate fate;
 	unsigned copies;         /* 0, 1 or 2 */
 	uint64_t due_ns[2];      /* delivery time of each copy; due_ns[0] <= due_ns[1] */
+	bool mark;               /* set CE */
 	bool corrupt;            /* flip bit `corrupt_bit` modulo the payload's bits */
 	uint32_t corrupt_bit;
 };

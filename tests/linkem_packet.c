@@ -152,3 +152,28 @@ linkem_packet_corrupt(uint8_t *data, size_t len, uint32_t bit, int hide)
 	sum = (uint16_t)~sum;
 	put16(data + checksum, (uint16_t)(sum == 0 ? 0xffff : sum));
 }
+
+int
+linkem_packet_mark(uint8_t *data, size_t len)
+{
+	uint16_t before, after;
+	uint32_t sum;
+
+	if (len >= 40 && data[0] >> 4 == 6) {
+		unsigned ecn = data[1] >> 4 & 3;
+
+		data[1] |= ecn == 1 || ecn == 2 ? 0x30 : 0;
+		return ecn == 1 || ecn == 2;
+	}
+	if (len < 20 || data[0] >> 4 != 4 || (data[1] & 3) == 0 || (data[1] & 3) == 3)
+		return 0;
+	before = get16(data);
+	data[1] |= 3;
+	after = get16(data);
+	/* RFC 1624: HC' = ~(~HC + ~m + m') */
+	sum = (uint32_t)(uint16_t)~get16(data + 10) + (uint16_t)~before + after;
+	while (sum >> 16 != 0)
+		sum = (sum & 0xffff) + (sum >> 16);
+	put16(data + 10, (uint16_t)~sum);
+	return 1;
+}

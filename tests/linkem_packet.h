@@ -36,4 +36,7 @@ void linkem_flight_dispose(struct linkem_flight *);
  * With `hide`, a UDP checksum is adjusted to the damage (RFC 1624). Packets without payload stay as they are. */
 void linkem_packet_corrupt(uint8_t *data, size_t len, uint32_t bit, int hide);
 
+/* Sets CE in the ECN field of an IPv4 or IPv6 packet that has ECT(0) or ECT(1) there (RFC 3168); 1 when it did. */
+int linkem_packet_mark(uint8_t *data, size_t len);
+
 #endif

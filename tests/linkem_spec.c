@@ -19,6 +19,7 @@ static const struct name names[] = {
 	{"rate", UNIT_RATE, FIELD(rate), "bit/s (50M, 1G); 0: no limit"},
 	{"queue", UNIT_TIME, FIELD(queue_ns), "longest wait in the drop-tail queue before the link"},
 	{"queue-bytes", UNIT_BYTES, FIELD(queue_bytes), "the same in bytes (256K)"},
+	{"mark", UNIT_TIME, FIELD(mark_ns), "wait from which on ECN-capable packets are marked; 0: none are"},
 	{"delay", UNIT_TIME, FIELD(delay_ns), "mean one-way delay"},
 	{"jitter", UNIT_TIME, FIELD(jitter_ns), "standard deviation of the delay"},
 	{"jitter-tau", UNIT_TIME, FIELD(jitter_tau_ns), "correlation time of the jitter; 0: none"},

@@ -35,6 +35,7 @@ struct world {
 	struct endpoint *ep[2];
 	struct session *session[2];
 	uint32_t host;
+	int from;                    /* side that writes; the bottleneck is in its direction */
 	uint64_t got, marked, ce, drops, sent;
 	double queue_sum;            /* bytes found by each datagram */
 };
@@ -127,7 +128,7 @@ through_queue(struct world *w, const struct path *to, const uint8_t *buf, size_t
 		w->ce++;
 	}
 	w->busy_until = free_at + (len + OVERHEAD) * SECOND / w->b.rate;
-	simnet_send(&w->net, 1, to, buf, len, w->busy_until);
+	simnet_send(&w->net, !w->from, to, buf, len, w->busy_until);
 }
 
 static void
@@ -139,12 +140,13 @@ send_due(struct world *w, int side)
 
 	while ((len = endpoint_output(w->ep[side], &p, buf, sizeof(buf), w->now)) > 0) {
 		w->net.mark = (uint8_t)endpoint_mark(w->ep[side]);
-		if (side == 1) {
-			if (netaddr_equal(&p.remote, &to.local))
-				simnet_send(&w->net, 0, &to, buf, len, w->now);
-		} else if (meddle(w, &w->net.mark)) {
+		/* A server that still sends to where the client was loses that. */
+		if (side == 1 && !netaddr_equal(&p.remote, &to.local))
+			continue;
+		if (side != w->from)
+			simnet_send(&w->net, !side, &to, buf, len, w->now);
+		else if (meddle(w, &w->net.mark))
 			through_queue(w, &to, buf, len);
-		}
 	}
 }
 
@@ -154,25 +156,26 @@ fill(struct world *w)
 	struct iovec iov[4];
 	int n;
 
-	while ((n = session_send_reserve(w->session[0], iov, 4, 65536)) > 0) {
+	while (w->session[w->from] != NULL && (n = session_send_reserve(w->session[w->from], iov, 4, 65536)) > 0) {
 		size_t len = 0;
 
 		for (int i = 0; i < n; i++) {
 			memset(iov[i].iov_base, 'x', iov[i].iov_len);
 			len += iov[i].iov_len;
 		}
-		session_send_commit(w->session[0], len, w->now);
+		session_send_commit(w->session[w->from], len, w->now);
 	}
 }
 
 static void
 read_all(struct world *w)
 {
+	struct session *s = w->session[!w->from];
 	struct iovec iov;
 
-	while (w->session[1] != NULL && session_recv_peek(w->session[1], &iov, 1) == 1) {
+	while (s != NULL && session_recv_peek(s, &iov, 1) == 1) {
 		w->got += iov.iov_len;
-		session_recv_consume(w->session[1], iov.iov_len, w->now);
+		session_recv_consume(s, iov.iov_len, w->now);
 	}
 }
 
@@ -222,7 +225,6 @@ info_of(const struct world *w, int side)
 	return info;
 }
 
-static const struct simnet_link link_20ms = { .delay = 20000 };
 static const struct bottleneck wire = { .rate = 2500000, .queue = 200000 };
 
 static void
@@ -234,6 +236,8 @@ config(struct session_config *cfg, bool ecn, enum kcp_cc cc)
 	cfg->kcp.snd_wnd = cfg->kcp.rcv_wnd = 2048;
 }
 
+#define JITTERY 8            /* seeds from here on: datagrams overtake each other */
+
 struct outcome {
 	uint64_t bytes, drops, sent, marked, ce;
 	double queue;                /* ms that datagrams waited in the mean */
@@ -244,16 +248,18 @@ struct outcome {
 static struct outcome
 transfer(bool client, bool server, enum kcp_cc cc, const struct bottleneck *b, uint64_t seed, uint64_t us)
 {
+	const struct simnet_link link = { .delay = 15000 + 5000 * (seed % 4), .jitter = seed >= JITTERY ? 8000 : 0 };
 	struct session_config a, s;
 	struct outcome o;
 	struct world w;
 
 	config(&a, client, cc);
 	config(&s, server, cc);
-	world_init(&w, &a, &s, &link_20ms, b, seed);
+	world_init(&w, &a, &s, &link, b, seed);
 	run(&w, us);
 	o = (struct outcome){ .bytes = w.got, .drops = w.drops, .sent = w.sent, .marked = w.marked, .ce = w.ce,
-		.queue = w.queue_sum / (double)w.sent / (double)b->rate * 1000, .ecn = info_of(&w, 0).ecn, .peer = info_of(&w, 1).ecn };
+		.queue = w.queue_sum / (double)w.sent / (double)b->rate * 1000, .ecn = info_of(&w, 0).ecn,
+		.peer = info_of(&w, 1).ecn };
 	printf("seed %llu ecn %d/%d cc %d: %.2f MB, %llu sent, %llu marked, %llu CE, %llu dropped, queue %.1f ms, state %u\n",
 	    (unsigned long long)seed, client, server, (int)cc, (double)w.got / 1e6, (unsigned long long)w.sent, (unsigned long long)w.marked,
 	    (unsigned long long)w.ce, (unsigned long long)w.drops, o.queue, o.ecn.state);
@@ -288,8 +294,8 @@ START_TEST(marking_queue)
 {
 	static const enum kcp_cc cc[] = { KCP_CC_AUTO, KCP_CC_KCP };
 	const struct bottleneck b = { .rate = 2500000, .queue = 200000, .mark = 30000 };
-	struct outcome with = transfer(true, true, cc[_i % 2], &b, (uint64_t)_i, 10 * SECOND);
-	struct outcome without = transfer(false, false, cc[_i % 2], &b, (uint64_t)_i, 10 * SECOND);
+	struct outcome with = transfer(true, true, cc[_i % 2], &b, (uint64_t)_i, 6 * SECOND);
+	struct outcome without = transfer(false, false, cc[_i % 2], &b, (uint64_t)_i, 6 * SECOND);
 
 	ck_assert_int_eq(with.ecn.state, ECN_CAPABLE);
 	ck_assert_uint_gt(with.ce, 0);
@@ -299,13 +305,230 @@ START_TEST(marking_queue)
 }
 END_TEST
 
+/* A queue that only drops when it is full holds more, and loses. */
+START_TEST(full_queue)
+{
+	const struct bottleneck fifo = { .rate = 2500000, .queue = 150000 }, marks = { .rate = 2500000, .queue = 150000, .mark = 30000 };
+	struct outcome with = transfer(true, true, KCP_CC_KCP, &marks, (uint64_t)_i, 6 * SECOND);
+	struct outcome without = transfer(true, true, KCP_CC_KCP, &fifo, (uint64_t)_i, 6 * SECOND);
+
+	ck_assert_uint_eq(with.drops, 0);
+	ck_assert_uint_gt(without.drops, 0);
+	ck_assert(with.queue * 2 < without.queue);
+	ck_assert_uint_gt(with.bytes, without.bytes * 90 / 100);
+}
+END_TEST
+
+static const enum box boxes[] = { BOX_CLEAR, BOX_ALL_CE, BOX_DROP, BOX_ECT1 };
+
+/* From the beginning: no data is ever marked, and nothing gets slower. */
+START_TEST(bad_path)
+{
+	static const enum kcp_cc cc[] = { KCP_CC_AUTO, KCP_CC_KCP };
+	struct bottleneck b = wire;
+	struct outcome with, without;
+
+	b.box = boxes[_i % 4];
+	with = transfer(true, true, cc[_i / 4], &b, (uint64_t)_i, 2 * SECOND);
+	without = transfer(false, false, cc[_i / 4], &b, (uint64_t)_i, 2 * SECOND);
+	ck_assert_int_eq(with.ecn.state, ECN_FAILED);
+	ck_assert_uint_ge(with.ecn.marked, 1);
+	ck_assert_uint_le(with.ecn.marked, ECN_PROBES);
+	ck_assert_uint_ge(with.bytes, without.bytes * 99 / 100);
+}
+END_TEST
+
+/* Once everything is marked: what is lost until that shows is bounded. */
+START_TEST(path_turns_bad)
+{
+	static const enum kcp_cc cc[] = { KCP_CC_AUTO, KCP_CC_KCP };
+	struct bottleneck b = wire;
+	struct outcome with, without;
+	uint64_t least;
+
+	b.box = boxes[_i % 4];
+	b.box_at = SECOND;
+	with = transfer(true, true, cc[_i / 4], &b, (uint64_t)_i, 5 * SECOND);
+	without = transfer(false, false, cc[_i / 4], &b, (uint64_t)_i, 5 * SECOND);
+	ck_assert_int_eq(with.ecn.state, ECN_FAILED);
+	/* Two timeouts; some halvings, of which `kcp` recovers by a datagram in each round trip; nothing. */
+	least = without.bytes * 97 / 100;
+	if (b.box == BOX_DROP || (b.box == BOX_ALL_CE && cc[_i / 4] == KCP_CC_KCP))
+		least = without.bytes / 2;
+	ck_assert_uint_ge(with.bytes, least);
+}
+END_TEST
+
+/* Another address: what was found out holds no more, and what is under way confuses nobody. */
+START_TEST(another_path)
+{
+	static const struct { enum box before, after; enum ecn_state found, then; } cases[] = {
+		{ BOX_NONE, BOX_NONE, ECN_CAPABLE, ECN_CAPABLE }, { BOX_CLEAR, BOX_NONE, ECN_FAILED, ECN_CAPABLE },
+		{ BOX_NONE, BOX_CLEAR, ECN_CAPABLE, ECN_FAILED }, { BOX_ECT1, BOX_NONE, ECN_FAILED, ECN_CAPABLE },
+		{ BOX_ALL_CE, BOX_DROP, ECN_FAILED, ECN_FAILED },
+	};
+	const struct simnet_link link = { .delay = 20000 };
+	struct bottleneck b = wire;
+	struct session_config cfg;
+	struct world w;
+
+	config(&cfg, true, KCP_CC_AUTO);
+	b.box = cases[_i].before;
+	world_init(&w, &cfg, &cfg, &link, &b, (uint64_t)_i);
+	w.from = 1;
+	run(&w, SECOND);
+	ck_assert_int_eq(info_of(&w, 1).ecn.state, cases[_i].found);
+	w.host = 2;
+	w.b.box = cases[_i].after;
+	run(&w, 3 * SECOND);
+	ck_assert_uint_eq(session_path(w.session[1])->remote.ip[3], 2);
+	ck_assert_int_eq(info_of(&w, 1).ecn.state, cases[_i].then);
+	world_dispose(&w);
+}
+END_TEST
+
+/* --- what is concluded from counts --- */
+
+#define RTT UINT64_C(50000)
+
+struct word {
+	enum { USED, PROBE, SEND, PLAIN_SEND, TELL, LATER, RESTART, SUSPECT } what;
+	struct ecn_counts counts;       /* TELL */
+	uint32_t n;                     /* SEND, PLAIN_SEND: datagrams; LATER: round trips; TELL: expected growth of CE */
+	enum ecn_state state;           /* afterwards */
+};
+
+static const struct word capable[] = {
+	{ USED, { 0 }, 0, ECN_TESTING }, { PROBE, { 0 }, 0, ECN_TESTING }, { TELL, { 5, 1, 0, 0 }, 0, ECN_CAPABLE },
+	{ SEND, { 0 }, 10, ECN_CAPABLE }, { TELL, { 9, 8, 0, 2 }, 2, ECN_CAPABLE },
+	{ TELL, { 8, 8, 0, 1 }, 0, ECN_CAPABLE },             /* came late */
+	{ TELL, { 10, 8, 0, 3 }, 1, ECN_CAPABLE }, { SUSPECT, { 0 }, 0, ECN_TESTING },
+	{ TELL, { 11, 8, 0, 3 }, 0, ECN_TESTING }, { PROBE, { 0 }, 0, ECN_TESTING }, { TELL, { 11, 9, 0, 3 }, 0, ECN_CAPABLE },
+	{ 0 },
+};
+static const struct word cleared[] = {
+	{ USED, { 0 }, 0, ECN_TESTING }, { PROBE, { 0 }, 0, ECN_TESTING }, { TELL, { 10, 1, 0, 0 }, 0, ECN_CAPABLE },
+	{ SEND, { 0 }, 10, ECN_CAPABLE }, { TELL, { 20, 1, 0, 0 }, 0, ECN_CAPABLE },
+	{ TELL, { 21, 1, 0, 0 }, 0, ECN_FAILED }, { RESTART, { 0 }, 0, ECN_TESTING }, { 0 },
+};
+static const struct word more_than_sent[] = {
+	{ USED, { 0 }, 0, ECN_TESTING }, { PROBE, { 0 }, 0, ECN_TESTING }, { TELL, { 0, 2, 0, 0 }, 0, ECN_FAILED },
+	{ SEND, { 0 }, 3, ECN_FAILED }, { 0 },
+};
+static const struct word ect1[] = {
+	{ USED, { 0 }, 0, ECN_TESTING }, { PROBE, { 0 }, 0, ECN_TESTING }, { TELL, { 5, 0, 1, 0 }, 0, ECN_FAILED }, { 0 },
+};
+static const struct word silent[] = {
+	{ USED, { 0 }, 0, ECN_TESTING }, { PROBE, { 0 }, 0, ECN_TESTING }, { LATER, { 0 }, 3, ECN_TESTING },
+	{ PROBE, { 0 }, 0, ECN_TESTING }, { LATER, { 0 }, 3, ECN_TESTING }, { PROBE, { 0 }, 0, ECN_TESTING },
+	{ LATER, { 0 }, 3, ECN_FAILED }, { 0 },
+};
+/* One that meets a queue at first is no reason to give up; its CE has no effect, as it was not data. */
+static const struct word ce_at_first[] = {
+	{ USED, { 0 }, 0, ECN_TESTING }, { PROBE, { 0 }, 0, ECN_TESTING }, { TELL, { 5, 0, 0, 1 }, 0, ECN_TESTING },
+	{ PROBE, { 0 }, 0, ECN_TESTING }, { TELL, { 5, 1, 0, 1 }, 0, ECN_CAPABLE }, { 0 },
+};
+static const struct word all_ce[] = {
+	{ USED, { 0 }, 0, ECN_TESTING }, { PROBE, { 0 }, 0, ECN_TESTING }, { TELL, { 5, 1, 0, 0 }, 0, ECN_CAPABLE },
+	{ SEND, { 0 }, 200, ECN_CAPABLE }, { TELL, { 5, 1, 0, 100 }, 100, ECN_CAPABLE }, { LATER, { 0 }, 9, ECN_CAPABLE },
+	{ TELL, { 5, 2, 0, 110 }, 10, ECN_CAPABLE },          /* one without: a queue */
+	{ TELL, { 5, 2, 0, 111 }, 1, ECN_CAPABLE }, { LATER, { 0 }, 9, ECN_CAPABLE },
+	{ TELL, { 5, 2, 0, 174 }, 63, ECN_FAILED }, { 0 },
+};
+
+static const struct word *const stories[] = { capable, cleared, more_than_sent, ect1, silent, ce_at_first, all_ce };
+
+START_TEST(conclusions)
+{
+	struct ecn e = { 0 };
+	uint64_t now = 1000000;
+	uint32_t sent = 20;
+
+	for (const struct word *d = stories[_i]; d->what != 0 || d->state != ECN_IDLE; d++) {
+		switch (d->what) {
+		case USED:
+			ecn_used(&e);
+			break;
+		case PROBE:
+			/* Not before it is known whether the one before arrived. */
+			ck_assert(ecn_probe_due(&e, now, now));
+			ecn_probe_sent(&e, 2 * RTT, now);
+			sent++;
+			ck_assert(!ecn_probe_due(&e, now, now));
+			now++;
+			break;
+		case SEND:
+		case PLAIN_SEND:
+			for (uint32_t i = 0; i < d->n; i++, sent++)
+				ck_assert_int_eq(ecn_mark(&e), d->what == SEND && d->state == ECN_CAPABLE ? ECN_ECT0 : ECN_NOT_ECT);
+			break;
+		case TELL:
+			ck_assert_uint_eq(ecn_report(&e, &d->counts, sent, RTT, now), d->n);
+			break;
+		case LATER:
+			now += d->n * RTT;
+			if (d->state == ECN_FAILED)
+				ck_assert(!ecn_probe_due(&e, now, now));
+			break;
+		case RESTART:
+			ecn_restart(&e);
+			break;
+		case SUSPECT:
+			ecn_suspect(&e);
+			break;
+		}
+		ck_assert_msg(e.state == d->state, "story %d, word %d: state %u", _i, (int)(d - stories[_i]), e.state);
+	}
+}
+END_TEST
+
+START_TEST(echo)
+{
+	struct ecn e = { 0 };
+	struct ecn_counts c;
+	uint32_t total = 100, told = 0;
+
+	ck_assert(!ecn_echo(&e, total, &c));
+	for (uint32_t i = 1; i <= ECN_ECHO_FIRST; i++) {
+		ecn_received(&e, ECN_ECT0);
+		ck_assert(ecn_echo(&e, ++total, &c));
+		ck_assert_uint_eq(c.other, 100);
+		ck_assert_uint_eq(c.ect0, i);
+		ecn_echoed(&e, &c);
+		ck_assert(!ecn_echo(&e, total, &c));
+	}
+	for (uint32_t i = 0; i < 10 * ECN_ECHO_LUMP; i++) {
+		ecn_received(&e, ECN_ECT0);
+		if (ecn_echo(&e, ++total, &c)) {
+			ecn_echoed(&e, &c);
+			told++;
+		}
+	}
+	ck_assert_uint_eq(told, 10);
+	ecn_received(&e, ECN_CE);
+	ck_assert(ecn_echo(&e, ++total, &c));
+	ck_assert_uint_eq(c.ce, 1);
+	ecn_received(&e, ECN_ECT1);
+	ck_assert(ecn_echo(&e, ++total, &c));
+	ck_assert_uint_eq(c.ect1, 1);
+	ck_assert_uint_eq(c.other + c.ect0 + c.ect1 + c.ce, total);
+}
+END_TEST
+
 int
 main(void)
 {
 	TCase *t = tcase_create("ecn");
 
 	tcase_add_loop_test(t, clean_path, 0, 3);
+	tcase_add_loop_test(t, clean_path, JITTERY, JITTERY + 3);
 	tcase_add_loop_test(t, both_must_want_it, 0, 4);
-	tcase_add_loop_test(t, marking_queue, 0, 6);
+	tcase_add_loop_test(t, marking_queue, 0, 4);
+	tcase_add_loop_test(t, full_queue, 0, 2);
+	tcase_add_loop_test(t, bad_path, 0, 8);
+	tcase_add_loop_test(t, path_turns_bad, 0, 8);
+	tcase_add_loop_test(t, another_path, 0, 5);
+	tcase_add_loop_test(t, conclusions, 0, (int)(sizeof(stories) / sizeof(stories[0])));
+	tcase_add_test(t, echo);
 	return check_main("ecn", t);
 }

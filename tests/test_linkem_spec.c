@@ -161,6 +161,42 @@ END_TEST
 
 #define COUNT(a) ((int)(sizeof(a) / sizeof((a)[0])))
 
+static uint16_t
+header_sum(const uint8_t *p)
+{
+	uint32_t sum = 0;
+
+	for (int i = 0; i < 20; i += 2)
+		sum += (uint32_t)(p[i] << 8 | p[i + 1]);
+	while (sum >> 16 != 0)
+		sum = (sum & 0xffff) + (sum >> 16);
+	return (uint16_t)sum;
+}
+
+START_TEST(test_mark)
+{
+	uint8_t four[28] = {0x45, 0, 0, 28, 0x12, 0x34, 0x40, 0, 64, 17, 0, 0, 10, 77, 1, 1, 10, 77, 1, 2};
+	uint8_t six[48] = {0x60, 0};
+	uint8_t ecn = (uint8_t)(_i % 4), class = (uint8_t)(_i * 4 + ecn);
+	int expected = ecn == 1 || ecn == 2;
+	uint16_t sum;
+
+	four[1] = class;
+	six[0] = (uint8_t)(0x60 | class >> 4);
+	six[1] = (uint8_t)(class << 4 | 5);
+	sum = (uint16_t)~header_sum(four);
+	four[10] = (uint8_t)(sum >> 8);
+	four[11] = (uint8_t)sum;
+	ck_assert_int_eq(linkem_packet_mark(four, sizeof(four)), expected);
+	ck_assert_int_eq(linkem_packet_mark(six, sizeof(six)), expected);
+	ck_assert_uint_eq(four[1], expected ? class | 3 : class);
+	ck_assert_uint_eq(header_sum(four), 0xffff);
+	ck_assert_uint_eq((six[0] & 15) << 4 | six[1] >> 4, expected ? class | 3 : class);
+	ck_assert_uint_eq(six[1] & 15, 5);
+	ck_assert_int_eq(linkem_packet_mark(four, 10), 0);
+}
+END_TEST
+
 int
 main(void)
 {
@@ -171,6 +207,7 @@ main(void)
 	tcase_add_test(tc, test_profile_replaces_and_can_be_changed);
 	tcase_add_test(tc, test_flight_sorts_by_time_then_entry);
 	tcase_add_loop_test(tc, test_corruption_flips_one_payload_bit, 0, 500);
+	tcase_add_loop_test(tc, test_mark, 0, 64);
 	tcase_add_test(tc, test_corruption_leaves_what_has_no_payload);
 	return check_main("linkem_spec", tc);
 }

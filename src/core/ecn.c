@@ -47,11 +47,9 @@ ecn_probe_due(struct ecn *e, uint64_t arrived, uint64_t now)
 }
 
 void
-ecn_probe_sent(struct ecn *e, uint32_t sent, uint64_t wait, uint64_t now)
+ecn_probe_sent(struct ecn *e, uint64_t wait, uint64_t now)
 {
 	e->marked++;
-	if (e->probes == 0)
-		e->base_unmarked = sent - e->marked;
 	e->waiting = true;
 	e->probe_at = now;
 	e->answer_by = now + wait;
@@ -66,14 +64,25 @@ ecn_mark(struct ecn *e)
 	return ECN_ECT0;
 }
 
+/* More came without a mark than were sent so. */
+static bool
+cleared(const struct ecn *e, const struct ecn_counts *c, uint32_t sent)
+{
+	return seq_after(c->other - e->base_other, sent - e->marked - e->base_unmarked);
+}
+
 /* The effect of a probe. One that came with CE may have met a queue; when all do, something marks whatever it sees. */
 static void
-take_probe(struct ecn *e, const struct ecn_counts *c, uint64_t now)
+take_probe(struct ecn *e, const struct ecn_counts *c, uint32_t sent, uint64_t now)
 {
 	if (c->ect0 != e->seen.ect0) {
 		e->state = ECN_CAPABLE;
-		e->base_other = c->other;
 		e->only_ce = false;
+		/* That was the path before. */
+		if (cleared(e, c, sent)) {
+			e->base_other = c->other;
+			e->base_unmarked = sent - e->marked - ECN_LATE;
+		}
 	} else if (c->ce != e->seen.ce) {
 		e->answer_by = now;
 	}
@@ -96,10 +105,7 @@ marks_all(struct ecn *e, const struct ecn_counts *c, uint64_t rtt, uint64_t now)
 static bool
 consistent(const struct ecn *e, const struct ecn_counts *c, uint32_t sent)
 {
-	/* More without a mark than were sent so: some were cleared on the way. */
-	if (e->state == ECN_CAPABLE && seq_after(c->other - e->base_other, sent - e->marked - e->base_unmarked))
-		return false;
-	return c->ect1 == e->seen.ect1 && !seq_after(c->ect0 + c->ce, e->marked);
+	return (e->state != ECN_CAPABLE || !cleared(e, c, sent)) && c->ect1 == e->seen.ect1 && !seq_after(c->ect0 + c->ce, e->marked);
 }
 
 uint32_t
@@ -112,7 +118,7 @@ ecn_report(struct ecn *e, const struct ecn_counts *c, uint32_t sent, uint64_t rt
 	if (!seq_after(total, known) || seq_before(c->ce, e->seen.ce))
 		return 0;
 	if (e->state == ECN_TESTING && e->waiting)
-		take_probe(e, c, now);
+		take_probe(e, c, sent, now);
 	if ((e->state == ECN_TESTING || e->state == ECN_CAPABLE) && (!consistent(e, c, sent) || marks_all(e, c, rtt, now)))
 		e->state = ECN_FAILED;
 	e->seen = *c;

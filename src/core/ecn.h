@@ -22,7 +22,8 @@ enum ecn_state {
 #define ECN_PROBES 3u           /* that have no effect until the path is given up */
 #define ECN_RETESTS 3u          /* of one path, after nothing went through any more */
 #define ECN_CE_RUN 64u          /* datagrams with CE and none without, for as many round trips: not a queue */
-#define ECN_CE_ROUNDS 16u
+#define ECN_CE_ROUNDS 8u
+#define ECN_LATE 64u            /* cleared marks of the path before that may come later than the first true one */
 #define ECN_ECHO_FIRST 16u      /* so many counts are told one by one, later ones in lumps, unless CE is among them */
 #define ECN_ECHO_LUMP 32u
 
@@ -42,8 +43,8 @@ struct ecn {
 	bool only_ce;               /* since run_at */
 	uint32_t marked;            /* datagrams sent with ECT(0) */
 	struct ecn_counts seen;     /* by the peer, as last told */
-	uint32_t base_other;        /* of `seen`, when this path was found capable */
-	uint32_t base_unmarked;     /* datagrams sent without a mark until shortly before */
+	uint32_t base_other;        /* of `seen`, and */
+	uint32_t base_unmarked;     /* sent without a mark: when the first path, or one after a path that cleared marks, began */
 	uint32_t run_ce;            /* of `seen`, when the present run of nothing but CE began */
 	uint64_t run_at;            /* us */
 	uint64_t probe_at, answer_by; /* us: newest probe sent, and given up */
@@ -64,7 +65,7 @@ void ecn_used(struct ecn *);
  * nothing overtook counts as under way. */
 bool ecn_probe_due(struct ecn *, uint64_t arrived, uint64_t now);
 /* It was sent; `wait`: us until it counts as lost. */
-void ecn_probe_sent(struct ecn *, uint32_t sent, uint64_t wait, uint64_t now);
+void ecn_probe_sent(struct ecn *, uint64_t wait, uint64_t now);
 /* The mark of the next ordinary datagram, which is counted as sent with it. */
 enum ecn_mark ecn_mark(struct ecn *);
 /* The peer told `counts`; older ones than are known are ignored. `rtt`: us. Returns how many more CE there are: to be answered as a loss

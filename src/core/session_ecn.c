@@ -87,7 +87,7 @@ probe_sent(struct session *s, uint64_t now)
 {
 	uint64_t rtt = session_rtt(s);
 
-	ecn_probe_sent(s->ecn, (uint32_t)s->tx_pn, WAIT_RTTS * (rtt < WAIT_MAX_US ? rtt : WAIT_MAX_US), now);
+	ecn_probe_sent(s->ecn, WAIT_RTTS * (rtt < WAIT_MAX_US ? rtt : WAIT_MAX_US), now);
 	s->endpoint->mark_out = ECN_ECT0;
 }
 
