@@ -9,6 +9,7 @@
 #define MBIT 125000u
 #define SECOND 1000000u
 #define MTU 1400u
+#define START_SEEDS 15u
 
 struct path {
 	const char *name;
@@ -107,6 +108,19 @@ bulk(const struct path *p, const struct sender *s, uint64_t seed, uint64_t secon
 	simnet_dispose(&n);
 }
 
+static void
+set_up_engine(struct simflow *f, const struct sender *s, uint64_t rtt)
+{
+	memset(f, 0, sizeof(*f));
+	if (s->codec == WIRE_SESSION)
+		f->handshake_rtt = rtt;
+	kcp_config_default(&f->cfg, s->codec);
+	f->cfg.mtu = MTU;
+	f->cfg.rmt_wnd = s->codec == WIRE_SESSION ? f->cfg.rcv_wnd : 0;
+	f->cfg.snd_buf = 3u << 20;
+	f->cfg.snd_wnd = f->cfg.rcv_wnd_max = 8192;
+}
+
 /* As scripts/bench, but on a virtual clock: the emulator's own model of each path, the engine's default windows and send buffer. */
 static void
 emulated(const char *profile, const struct sender *s, uint64_t seed, uint64_t seconds)
@@ -119,14 +133,7 @@ emulated(const char *profile, const struct sender *s, uint64_t seed, uint64_t se
 	uint64_t half, rtt;
 
 	simprofile_limits(profile, &rate, &loss, &rtt);
-	memset(&f, 0, sizeof(f));
-	if (s->codec == WIRE_SESSION)
-		f.handshake_rtt = rtt;
-	kcp_config_default(&f.cfg, s->codec);
-	f.cfg.mtu = MTU;
-	f.cfg.rmt_wnd = s->codec == WIRE_SESSION ? f.cfg.rcv_wnd : 0;
-	f.cfg.snd_buf = 3u << 20;
-	f.cfg.snd_wnd = f.cfg.rcv_wnd_max = 8192;
+	set_up_engine(&f, s, rtt);
 	simnet_init(&n, &f, 1, &link, &link, seed);
 	simnet_run(&n, seconds * SECOND / 2);
 	half = f.bytes;
@@ -142,6 +149,65 @@ emulated(const char *profile, const struct sender *s, uint64_t seed, uint64_t se
 	    100.0 * (double)i.spurious / (double)i.segments_sent, 100.0 * (double)r.duplicates / (double)r.segments_received,
 	    (unsigned long long)n.ab.queue_drops, f.rtt_n > 0 ? (double)f.rtt_sum / (double)f.rtt_n / 1000 : 0.0);
 	simnet_dispose(&n);
+}
+
+enum start_result { REACHED, AT_2, AT_5, AT_10, BYTES, START_RESULTS };
+
+static int
+compare(const void *a, const void *b)
+{
+	double x = *(const double *)a, y = *(const double *)b;
+
+	return x < y ? -1 : x > y;
+}
+
+/* One flow of ten seconds: when a third of a second (or a round trip, if longer) first had 80 % of the limit, and what the first
+ * seconds had. */
+static void
+start(const char *profile, const struct sender *s, uint64_t seed, double result[START_RESULTS])
+{
+	struct simlink_config link = { .profile = profile };
+	double rate, loss, limit, head = s->codec == WIRE_SESSION ? 11 : 24;
+	uint64_t rtt, span, seen[100 + 1] = { 0 };
+	struct simflow f;
+	struct simnet n;
+
+	simprofile_limits(profile, &rate, &loss, &rtt);
+	limit = rate / 8 * (1 - loss) * (MTU - head) / (MTU + SIMLINK_OVERHEAD);
+	span = rtt > 300000 ? (rtt + 99999) / 100000 : 3;
+	set_up_engine(&f, s, rtt);
+	simnet_init(&n, &f, 1, &link, &link, seed);
+	result[REACHED] = 10;
+	for (uint64_t bin = 1; bin <= 100; bin++) {
+		simnet_run(&n, bin * 100000);
+		seen[bin] = f.bytes;
+		if (bin >= span && result[REACHED] >= 10 && (double)(f.bytes - seen[bin - span]) >= 0.8 * limit * (double)span / 10)
+			result[REACHED] = (double)(bin - span) / 10;
+	}
+	result[AT_2] = 100 * (double)seen[20] / 2 / limit;
+	result[AT_5] = 100 * (double)seen[50] / 5 / limit;
+	result[AT_10] = 100 * (double)seen[100] / 10 / limit;
+	result[BYTES] = (double)f.wire_bytes / ((double)f.bytes * (MTU + SIMLINK_OVERHEAD) / (MTU - head) / (1 - loss));
+	simnet_dispose(&n);
+}
+
+static void
+starts(const char *profile, const struct sender *s, uint64_t seed)
+{
+	double results[START_RESULTS][START_SEEDS], one[START_RESULTS];
+
+	for (uint64_t i = 0; i < START_SEEDS; i++) {
+		start(profile, s, seed + i, one);
+		for (unsigned r = 0; r < START_RESULTS; r++)
+			results[r][i] = one[r];
+	}
+	for (unsigned r = 0; r < START_RESULTS; r++)
+		qsort(results[r], START_SEEDS, sizeof(results[r][0]), compare);
+	printf("  %-17s %-13s 80%% after %4.1f (most %4.1f) s;  of the limit over 2 s %5.1f (least %5.1f)  5 s %5.1f (%5.1f)  10 s %5.1f (%5.1f) %%  "
+	    "bytes %5.3f (most %5.3f)\n", profile, s->name, results[REACHED][START_SEEDS / 2], results[REACHED][START_SEEDS - 1],
+	    results[AT_2][START_SEEDS / 2], results[AT_2][0], results[AT_5][START_SEEDS / 2], results[AT_5][0], results[AT_10][START_SEEDS / 2],
+	    results[AT_10][0], results[BYTES][START_SEEDS / 2], results[BYTES][START_SEEDS - 1]);
+	fflush(stdout);
 }
 
 static void
@@ -214,6 +280,12 @@ main(int argc, char **argv)
 		for (size_t j = 0; j < 2; j++)
 			for (uint64_t seconds = 6; seconds <= 20; seconds = seconds == 6 ? 10 : seconds * 2)
 				emulated(profiles[i], &senders[j], seed, seconds);
+	if (strchr("s", only[0]))
+		printf("start of a flow, %u seeds: median (and worst)\n", START_SEEDS);
+	for (size_t i = 0; i < sizeof(profiles) / sizeof(profiles[0]) && strchr("s", only[0]); i++)
+		for (size_t j = 0; j < 2; j++)
+			if (argc < 4 || strcmp(argv[3], profiles[i]) == 0)
+				starts(profiles[i], &senders[j], seed);
 	for (int loss = 0; loss <= 10 && strchr("t", only[0]); loss = loss == 0 ? 2 : loss == 2 ? 5 : loss + 5) {
 		for (uint32_t period = 20000; period <= 200000; period *= 10) {
 			struct simlink_config link = { .rate = 20 * MBIT, .delay = 25000, .queue = 125000, .loss = loss / 100.0 };

@@ -54,19 +54,21 @@ struct cc_bbr {
 	bool full_by_loss;         /* so it seemed from a loss, a moment ago */
 	bool rising;               /* start-up: the newest round trips are longer than the path's */
 	bool held;                 /* start-up: waits whether they stay so */
+	bool congested;            /* this round lost more than the path does by itself, and its queue had grown; or was marked */
+	bool round_ce;             /* a mark came in this round */
 	uint8_t rise_n;            /* samples in rise_min */
 	uint32_t rise_min;         /* us */
 	uint32_t rise_floor;       /* us: what had another reason than a queue */
 	uint64_t doubt_bw;         /* the estimate when start-up ended for a queue that may have been jitter; 0: none */
 	uint64_t hold_end;         /* `delivered` that ends the waiting */
-	bool congested;            /* this round lost more than the path does by itself, and its queue had grown; or was marked */
-	bool round_ce;             /* a mark came in this round */
 	uint64_t round_end;        /* `delivered` that ends the round */
 	uint64_t full_bw;
+	uint64_t start_rate;       /* bytes/s: greatest before the pipe was full once */
 	uint64_t min_rtt_at, probe_rtt_end;
 	uint32_t min_rtt;          /* us; 0: unknown */
 	uint32_t probe_rtt_start;  /* low 32 bits */
 	uint64_t mean_sum;         /* of the present mean */
+	uint32_t full_at;          /* low 32 bits: when full_bw was looked at last */
 	uint32_t mean_n, mean_at;  /* times of the means are the low 32 bits */
 	uint32_t mean_rtt;         /* us: last whole mean of the samples */
 	uint32_t least_mean, least_mean_at; /* us: of the last ten seconds or more */

@@ -9,6 +9,7 @@
 #define GAIN 256u                         /* a factor of one */
 #define STARTUP_GAIN 709u                 /* 4 ln 2 = 2.77 */
 #define DRAIN_GAIN 89u
+#define STARTUP_PACE 200u                 /* per cent of a window that grows to twice itself in a round trip */
 #define CWND_GAIN 512u
 #define PACING_MARGIN 253u                /* 1% below the estimate, so that a queue does not stay */
 #define DRAIN_ROUNDS 4u
@@ -126,6 +127,7 @@ cc_bbr_init(struct cc *c)
 {
 	memset(&c->bbr, 0, sizeof(c->bbr));
 	c->bbr.inflight_hi = UINT64_MAX;
+	c->bbr.start_rate = c->pacing_rate;
 }
 
 void
@@ -348,6 +350,10 @@ check_full(struct cc_bbr *b, const struct cc_ack *a, bool round)
 		b->full_by_loss = b->prior_hi != 0;
 		return;
 	}
+	/* One that overtook the others ends its round early, and the rate had no time to grow. */
+	if ((uint32_t)a->now - b->full_at < max64(a->srtt, base_rtt(b)))
+		return;
+	b->full_at = (uint32_t)a->now;
 	if (b->bw.value[0] >= b->full_bw + b->full_bw / 4) {
 		b->full_bw = b->bw.value[0];
 		b->full_rounds = 0;
@@ -466,6 +472,19 @@ pacing_gain(const struct cc_bbr *b)
 	}
 }
 
+/* Before the pipe was full once, a low estimate is the writer's, not the path's. The estimate of a growing flow lags behind, for it
+ * spans the time in which the window was sent as well: a window that is made use of doubles in any case. */
+static uint64_t
+start_rate(struct cc *c, const struct cc_ack *a, uint64_t rate)
+{
+	struct cc_bbr *b = &c->bbr;
+
+	b->start_rate = rate = max64(rate, b->start_rate);
+	if (b->state == BBR_STARTUP && !a->app_limited && a->srtt != 0)
+		rate = max64(rate, c->cwnd * 10000u / a->srtt * STARTUP_PACE);
+	return rate;
+}
+
 static void
 set_pacing(struct cc *c, const struct cc_ack *a)
 {
@@ -474,9 +493,9 @@ set_pacing(struct cc *c, const struct cc_ack *a)
 
 	/* The estimate is what arrives; what the path loses by itself has to be sent on top. */
 	rate = rate * 65536u / (65536u - min64(b->base_loss, BASE_LOSS_MAX));
-	/* Before the pipe was full once, a low estimate is the writer's, not the path's. */
-	if (b->full || b->held || rate > c->pacing_rate)
-		c->pacing_rate = rate;
+	if (!b->full && !b->held)
+		rate = start_rate(c, a, rate);
+	c->pacing_rate = rate;
 	floor = (uint64_t)(a->app_limited ? APP_FLOOR_WINDOW : 1) * c->mss * 1000000u / max64(a->srtt, 1000);
 	if (c->pacing_rate < floor)
 		c->pacing_rate = floor;
@@ -487,7 +506,7 @@ set_cwnd(struct cc *c, const struct cc_ack *a)
 {
 	struct cc_bbr *b = &c->bbr;
 	uint64_t least = (uint64_t)MIN_WINDOW * c->mss, target;
-	uint64_t gain = b->held ? HOLD_GAIN : CWND_GAIN;
+	uint64_t gain = b->held ? HOLD_GAIN : b->state == BBR_STARTUP ? STARTUP_GAIN : CWND_GAIN;
 
 	if (b->state == BBR_PROBE_RTT) {
 		c->cwnd = min64(c->cwnd, max64(bdp(b) / 2, least));

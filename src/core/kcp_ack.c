@@ -203,6 +203,8 @@ kcp_ack_done(struct kcp *k, uint64_t now)
 		rtt_init(&k->rtt, k->rtt.rto_min);
 		k->seeded = false;
 	}
+	if (k->rtt.srtt == 0 && k->rtt_min != UINT32_MAX)
+		cc_seed_rtt(&k->cc, k->rtt_min);
 	if (k->rtt_min != UINT32_MAX) {
 		/* Of several samples both ends count: a peer that acknowledges late must not look like loss. */
 		if (k->rtt_max > k->rtt_min + k->rtt_min / 8)

@@ -294,6 +294,24 @@ store(struct kcp *k, const struct wire_frame *f)
 	return 0;
 }
 
+/* Dynamic right-sizing (Fisk and Feng, 2001): the window follows what the program takes in one round trip. One that takes all there
+ * is would take the rest as well, were there no hole before it: then what arrives counts. */
+static void
+size_window(struct kcp *k, uint64_t now)
+{
+	uint64_t rtt = k->rtt.srtt != 0 ? k->rtt.srtt : RTT_GUESS_US, want;
+	uint32_t taken = k->rcv_read == k->rcv_nxt && k->islands > 0 ? rcv_at(k, k->last_island)->other_end : k->rcv_read;
+
+	if (k->cfg.rcv_wnd >= k->cfg.rcv_wnd_max || (uint32_t)now - k->read_at < rtt)
+		return;
+	/* A pause says nothing of the pace. */
+	want = (uint64_t)(seq_after(taken, k->read_from) ? taken - k->read_from : 0) * READ_WINDOWS * rtt / ((uint32_t)now - k->read_at);
+	if (want > k->cfg.rcv_wnd)
+		k->cfg.rcv_wnd = want < k->cfg.rcv_wnd_max ? (uint32_t)want : k->cfg.rcv_wnd_max;
+	k->read_from = taken;
+	k->read_at = (uint32_t)now;
+}
+
 int
 kcp_recv_data(struct kcp *k, const struct wire_frame *f, uint64_t now)
 {
@@ -321,6 +339,8 @@ kcp_recv_data(struct kcp *k, const struct wire_frame *f, uint64_t now)
 	}
 	k->stat.segments_received++;
 	advance(k);
+	if (k->islands > 0)
+		size_window(k, now);
 	owe_ack(k, f, now);
 	k->wins_at = KCP_NEVER;
 	shrink(k);
@@ -363,22 +383,6 @@ owe_window(struct kcp *k, uint64_t now)
 		k->wins_left = KCP_WINS_REPEATS;
 		k->wins_at = now + rtt_rto(&k->rtt);
 	}
-}
-
-/* Dynamic right-sizing (Fisk and Feng, 2001): the window follows what the program takes in one round trip. */
-static void
-size_window(struct kcp *k, uint64_t now)
-{
-	uint64_t rtt = k->rtt.srtt != 0 ? k->rtt.srtt : RTT_GUESS_US, want;
-
-	if (k->cfg.rcv_wnd >= k->cfg.rcv_wnd_max || (uint32_t)now - k->read_at < rtt)
-		return;
-	/* A pause says nothing of the pace. */
-	want = (uint64_t)(k->rcv_read - k->read_from) * READ_WINDOWS * rtt / ((uint32_t)now - k->read_at);
-	if (want > k->cfg.rcv_wnd)
-		k->cfg.rcv_wnd = want < k->cfg.rcv_wnd_max ? (uint32_t)want : k->cfg.rcv_wnd_max;
-	k->read_from = k->rcv_read;
-	k->read_at = (uint32_t)now;
 }
 
 void
