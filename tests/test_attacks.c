@@ -283,6 +283,92 @@ START_TEST(guessed_ids)
 }
 END_TEST
 
+#define CROWD 50u           /* fewer than the cookies that an endpoint queues */
+#define HALF_OPEN_MAX 1024u /* of a listener */
+
+/* One host that returns its cookies and never goes on opens connections from all its ports; at the server it is 10.0.0.9. */
+struct crowd {
+	struct endpoint *ep;
+	struct mem *mem;
+	uint32_t ports;
+	unsigned accepted;
+};
+
+static void
+crowd_exchange(struct crowd *c)
+{
+	static uint8_t d[1500];
+	struct path at_server = sesspair_path(1, 1), p;
+	size_t len;
+
+	at_server.remote = (struct netaddr){ .family = 4, .ip = { 10, 0, 0, 9 } };
+	while ((len = endpoint_output(c->ep, &p, d, sizeof(d), sp.now)) > 0) {
+		at_server.remote.port = (uint16_t)p.sock;
+		(void)endpoint_input(sp.ep[1], &at_server, d, len, sp.now);
+	}
+	while ((len = endpoint_output(sp.ep[1], &p, d, sizeof(d), sp.now)) > 0) {
+		if (p.remote.ip[3] != 9)
+			continue;
+		c->accepted += d[4] == HANDSHAKE_KIND_ACCEPT;
+		if (d[4] == HANDSHAKE_KIND_RETRY) {
+			p = (struct path){ .sock = p.remote.port, .local = p.remote, .remote = p.local };
+			(void)endpoint_input(c->ep, &p, d, len, sp.now);
+		}
+	}
+}
+
+static void
+crowd_attack(struct crowd *c, unsigned count)
+{
+	struct session *s[CROWD];
+	unsigned i;
+
+	for (; count >= CROWD; count -= CROWD) {
+		for (i = 0; i < CROWD; i++) {
+			struct path p = { .sock = ++c->ports, .remote = sesspair_path(1, 1).local };
+
+			s[i] = endpoint_connect(c->ep, &p, &cfg, sp.now);
+			ck_assert_ptr_nonnull(s[i]);
+		}
+		crowd_exchange(c);
+		crowd_exchange(c);
+		for (i = 0; i < CROWD; i++)
+			endpoint_release(c->ep, s[i]);
+	}
+}
+
+/* Nothing but the key keeps a host away that lives where it says; others are served all the same. */
+START_TEST(half_open_from_one_address)
+{
+	static const uint8_t seed[32] = { 99 };
+	struct crowd c = { .mem = mem_new(0) };
+	uint32_t i;
+
+	start(_i);
+	c.ep = endpoint_new(c.mem, seed);
+	endpoint_set_time(c.ep, UINT64_C(1700000000000000000), sp.now);
+	crowd_attack(&c, HALF_OPEN_MAX + 2 * CROWD);
+	ck_assert_uint_eq(c.accepted, HALF_OPEN_MAX);
+	for (i = 0; i < 3; i++) {
+		struct session *other = sesspair_connect(&sp, 3 + i, &cfg);
+
+		sesspair_run(&sp, sp.now + 8 * SESSPAIR_DELAY);
+		ck_assert_int_eq(session_state(other), SESSION_ESTABLISHED);
+		ck_assert_ptr_nonnull(sesspair_accept(&sp));
+		crowd_attack(&c, CROWD);
+		ck_assert_uint_le(c.accepted, HALF_OPEN_MAX + 1 + i);
+	}
+	/* A second later its oldest give way to its next. */
+	sesspair_run(&sp, sp.now + 1100000);
+	c.accepted = 0;
+	crowd_attack(&c, CROWD);
+	ck_assert_uint_ge(c.accepted, CROWD);
+	unharmed();
+	endpoint_free(c.ep);
+	mem_destroy(c.mem);
+}
+END_TEST
+
 int
 main(void)
 {
@@ -296,5 +382,6 @@ main(void)
 	tcase_add_loop_test(tc, downgrade, 0, 2);
 	tcase_add_loop_test(tc, reflection, 0, 2);
 	tcase_add_loop_test(tc, guessed_ids, 0, 2);
+	tcase_add_loop_test(tc, half_open_from_one_address, 0, 2);
 	return check_main("attacks", tc);
 }

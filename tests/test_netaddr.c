@@ -52,6 +52,19 @@ START_TEST(map_and_unmap)
 }
 END_TEST
 
+START_TEST(same_site)
+{
+	struct netaddr a = { .family = 4, .ip = { 10, 1, 2, 3 }, .port = 5 }, b = a, c = { .family = 6, .ip = { 0x20, 1, [7] = 9, [15] = 1 } }, d = c;
+
+	b.port = 6;
+	d.ip[8] = 1;
+	ck_assert(netaddr_same_site(&a, &b) && netaddr_same_site(&c, &d));
+	b.ip[3] = 4;
+	d.ip[7] = 8;
+	ck_assert(!netaddr_same_site(&a, &b) && !netaddr_same_site(&c, &d) && !netaddr_same_site(&a, &c));
+}
+END_TEST
+
 /* Changes each field of `a` in turn. */
 static void
 change(struct netaddr *a, int field)
@@ -120,6 +133,7 @@ main(void)
 
 	tcase_add_loop_test(tc, format, 0, sizeof(formats) / sizeof(formats[0]));
 	tcase_add_test(tc, map_and_unmap);
+	tcase_add_test(tc, same_site);
 	tcase_add_loop_test(tc, each_field_counts, 0, 3 + 16);
 	tcase_add_test(tc, hash_spreads);
 	tcase_add_test(tc, errors_have_texts);

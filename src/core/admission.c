@@ -45,6 +45,12 @@ tend_jar(struct admission *a, uint64_t now)
 	explicit_bzero(secret, sizeof(secret));
 }
 
+bool
+admission_proven(const struct admission *a, const struct path *path, const uint8_t token[32], const uint8_t cookie[COOKIE_LEN])
+{
+	return a->has_jar && cookie_valid(&a->jar, &path->remote, token, cookie);
+}
+
 enum admission_verdict
 admission_check(struct admission *a, const struct path *path, const uint8_t token[32], const uint8_t cookie[COOKIE_LEN],
     const uint64_t *time, const struct admission_load *load, uint64_t now, uint64_t wall)

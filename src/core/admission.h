@@ -44,6 +44,8 @@ void admission_init(struct admission *, struct mem *, struct random *);
 void admission_dispose(struct admission *);
 /* Makes room to remember flights; `wall`: ns since 1970, before which this endpoint was not. 0 or KCPSHIM_E_NOMEM. */
 int admission_remember(struct admission *, uint64_t wall);
+/* The flight carries a cookie for its address; see below. */
+bool admission_proven(const struct admission *, const struct path *, const uint8_t token[32], const uint8_t cookie[COOKIE_LEN]);
 /* `token`: the 32 bytes that name the flight. `cookie`: as it carried. `time`: its time, ns since 1970; NULL: an unsealed one,
  * which proves nothing and is not remembered. */
 enum admission_verdict admission_check(struct admission *, const struct path *, const uint8_t token[32],

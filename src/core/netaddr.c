@@ -12,6 +12,12 @@ netaddr_equal(const struct netaddr *a, const struct netaddr *b)
 	    memcmp(a->ip, b->ip, sizeof(a->ip)) == 0;
 }
 
+bool
+netaddr_same_site(const struct netaddr *a, const struct netaddr *b)
+{
+	return a->family == b->family && memcmp(a->ip, b->ip, a->family == 4 ? 4 : 8) == 0;
+}
+
 static uint32_t
 hash_byte(uint32_t h, uint8_t byte)
 {

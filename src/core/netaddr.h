@@ -17,6 +17,8 @@ struct netaddr {
 #define NETADDR_STRLEN 64
 
 bool netaddr_equal(const struct netaddr *a, const struct netaddr *b);
+/* Ports aside, addresses that one host can take as it likes: the same IPv4 address, or the same /64. */
+bool netaddr_same_site(const struct netaddr *a, const struct netaddr *b);
 /* FNV-style mix of every field, for hash tables; keyed by `seed`. */
 uint32_t netaddr_hash(const struct netaddr *a, uint32_t seed);
 /* Writes a printable form into buf[NETADDR_STRLEN]; returns buf. */

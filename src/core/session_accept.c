@@ -140,12 +140,50 @@ new_half_open(struct endpoint *ep, struct listener *l, struct first_flight *f, u
 	return 0;
 }
 
+/* The oldest unproven session of the address that has more than half of them, or NULL: Boyer and Moore's majority vote. */
+static struct session *
+oldest_of_most(const struct listener *l)
+{
+	struct session *s, *candidate = NULL, *oldest = NULL;
+	uint32_t votes = 0, n = 0;
+
+	TAILQ_FOREACH(s, &l->half_open, ready) {
+		if (votes == 0)
+			candidate = s;
+		votes += netaddr_same_site(&s->path.remote, &candidate->path.remote) ? 1 : -1u;
+	}
+	TAILQ_FOREACH(s, &l->half_open, ready) {
+		if (!netaddr_same_site(&s->path.remote, &candidate->path.remote))
+			continue;
+		if (n++ == 0)
+			oldest = s;
+	}
+	return n > l->nhalf_open / 2 ? oldest : NULL;
+}
+
+/* The unproven session that gives way to this flight when there is no more room, or NULL. */
+static struct session *
+gives_way(const struct endpoint *ep, const struct listener *l, const struct first_flight *f, const uint8_t *cookie, uint64_t now)
+{
+	struct session *s = TAILQ_FIRST(&l->half_open);
+
+	/* A client proves itself within a round trip, so that the oldest is the least likely to do so any more. */
+	if (now >= s->opened_at + SESSION_PROOF_US)
+		return s;
+	/* Who only claims an address may not make this search happen. */
+	if (!admission_proven(&ep->admission, f->path, f->token, cookie))
+		return NULL;
+	s = oldest_of_most(l);
+	return s != NULL && !netaddr_same_site(&s->path.remote, &f->path->remote) ? s : NULL;
+}
+
 int
 session_input_init(struct endpoint *ep, struct listener *l, const struct path *path, const uint8_t *d, size_t len, uint64_t now)
 {
 	struct first_flight f = { .path = path, .cid = bytes_get32(d) };
 	const struct session_config *cfg = &l->config;
-	struct session *s = endpoint_find_peer(ep, path, f.cid), *oldest;
+	struct session *s = endpoint_find_peer(ep, path, f.cid), *victim = NULL;
+	bool full = l->nhalf_open >= ENDPOINT_HALF_OPEN;
 	struct admission_load load;
 	int error;
 
@@ -156,9 +194,10 @@ session_input_init(struct endpoint *ep, struct listener *l, const struct path *p
 	error = read_init(cfg, &f, d, len);
 	if (error != 0)
 		return error;
-	oldest = TAILQ_FIRST(&l->half_open);
+	if (full)
+		victim = gives_way(ep, l, &f, d + COOKIE_AT, now);
 	load = (struct admission_load){ .half_open = l->nhalf_open, .rate = cfg->handshakes, .budget = &l->handshakes,
-		.full = l->nhalf_open >= ENDPOINT_HALF_OPEN && now < oldest->opened_at + SESSION_PROOF_US };
+		.full = full && victim == NULL };
 	switch (admission_check(&ep->admission, path, f.token, d + COOKIE_AT,
 	    session_config_sealed(cfg) ? &f.params.time : NULL, &load, now, endpoint_wall(ep, now))) {
 	case ADMISSION_FULL:
@@ -171,9 +210,8 @@ session_input_init(struct endpoint *ep, struct listener *l, const struct path *p
 		send_retry(ep, cfg, &f);
 		break;
 	case ADMISSION_OPEN:
-		/* A client proves itself within a round trip, so that the oldest is the least likely to do so any more. */
-		if (l->nhalf_open >= ENDPOINT_HALF_OPEN)
-			endpoint_bury(oldest);
+		if (victim != NULL)
+			endpoint_bury(victim);
 		error = new_half_open(ep, l, &f, now);
 		break;
 	}
