@@ -4,14 +4,29 @@
 #include "kcp_internal.h"
 
 #define BURST_US 1000u
+#define BURST_LONG_US 3000u         /* on paths whose round trip hides it: each burst costs a wake-up at both ends */
+#define BURST_LONG_SEGMENTS 3u      /* so many at least make a short one there */
+#define BURST_SHARE 10u             /* of the round trip */
 #define BURST_MIN_SEGMENTS 2u
 #define BURST_MAX 65536u
+
+static uint64_t
+burst_us(const struct kcp *k)
+{
+	uint64_t us = k->rtt.min == UINT64_MAX ? 0 : k->rtt.min / BURST_SHARE;
+
+	/* With few segments in each there is little to save, and the path's rate is found out faster without. */
+	if (us < BURST_US || k->cc.kind != KCP_CC_AUTO || k->cc.bbr.state == BBR_STARTUP ||
+	    k->cc.pacing_rate * BURST_US / 1000000u < (uint64_t)BURST_LONG_SEGMENTS * k->cc.mss)
+		return BURST_US;
+	return us < BURST_LONG_US ? us : BURST_LONG_US;
+}
 
 /* Divisions are made when the rate changes, not for each datagram. */
 void
 kcp_pace_set(struct kcp *k)
 {
-	uint64_t burst = k->cc.pacing_rate * BURST_US / 1000000u, least = (uint64_t)BURST_MIN_SEGMENTS * k->cc.mss;
+	uint64_t burst = k->cc.pacing_rate * burst_us(k) / 1000000u, least = (uint64_t)BURST_MIN_SEGMENTS * k->cc.mss;
 
 	if (burst < least)
 		burst = least;
