@@ -182,7 +182,7 @@ attempt_connect(struct attempt *a, const struct netaddr *to)
 	struct ctl_request req;
 	uint64_t engine;
 	bool nonblock = a->flags & O_NONBLOCK;
-	int error = shim_engine(&engine);
+	int error = shim_engine(RULES_CONNECT, to, &engine);
 
 	if (error != 0)
 		return error;

@@ -55,30 +55,25 @@ is_candidate(int fd)
 	return wanted;
 }
 
-static uint16_t
-bound_port(int fd)
-{
-	struct netaddr a;
-
-	return bound_address(fd, &a) ? a.port : 0;
-}
-
 static int
 listen_kcp(int fd, int backlog)
 {
 	uint64_t engine, cookie = swap_cookie(fd);
 	struct ctl_request req;
 	struct ctl_reply rep;
-	int pair, flags = real()->fcntl(fd, F_GETFL), error = shim_engine(&engine);
+	struct netaddr a;
+	int pair, flags = real()->fcntl(fd, F_GETFL), error;
 
-	if (error != 0)
+	if (!bound_address(fd, &a))
+		return EINVAL;
+	if ((error = shim_engine(RULES_LISTEN, &a, &engine)) != 0)
 		return error;
 	ctl_prepare(&req, CTL_LISTEN, NULL);
 	req.backlog = backlog;
 	if (ctl_exchange(engine, &req, fd, &rep, &pair) != 0)
 		return EADDRINUSE;
 	for (int tries = 0; rep.error == EADDRINUSE && tries < SETTLE_TRIES; tries++) {
-		if (settle_port(bound_port(fd), fd))
+		if (settle_port(a.port, fd))
 			req.flags |= CTL_F_SHARED;
 		if (tries > 0)
 			poll(NULL, 0, SETTLE_MS);

@@ -68,15 +68,32 @@ fork_mark_start(void)
 	atomic_store(fork_mark, true);
 }
 
-int
-shim_engine(uint64_t *id)
+static unsigned
+wanted_threads(enum rules_role role, const struct netaddr *a)
 {
+	struct rules_options opts;
+	struct netaddr key = *a;
+
+	if (shim.config.threads <= 1)
+		return 1;
+	netaddr_unmap(&key);
+	(void)config_match(&shim.config, role, &key, &opts);
+	return (opts.set & 1u << RULES_OPT_THREADS) != 0 ? opts.threads : 1;
+}
+
+int
+shim_engine(enum rules_role role, const struct netaddr *a, uint64_t *id)
+{
+	unsigned threads = wanted_threads(role, a);
 	int cancel, error;
 
 	if (fork_mark && !atomic_load(fork_mark))
 		forked_in_child();
 	pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancel);
-	error = engine_start(&shim.config, id);
+	if (role == RULES_LISTEN)
+		error = engine_start_all(&shim.config, threads, id);
+	else
+		error = engine_start(&shim.config, threads, id);
 	pthread_setcancelstate(cancel, NULL);
 	if (error == 0)
 		atomic_store(&shim.engine_owner, getpid());
@@ -87,15 +104,20 @@ void
 shim_leave(void)
 {
 	int owner = atomic_load(&shim.engine_owner);
+	uint64_t ids[ENGINE_THREADS_MAX];
 	struct ctl_request req;
 	struct ctl_reply rep;
 	int saved = errno;
+	unsigned n;
 
 	/* A child made by vfork() or a raw clone() sees its parent's engine, and must leave it alone. */
-	if (owner == 0 || owner != getpid() || engine_current() == 0)
+	if (owner == 0 || owner != getpid())
 		return;
-	ctl_prepare(&req, CTL_MIGRATE, NULL);
-	(void)ctl_exchange(engine_current(), &req, -1, &rep, NULL);
+	n = engine_list(ids);
+	for (unsigned i = 0; i < n; i++) {
+		ctl_prepare(&req, CTL_MIGRATE, NULL);
+		(void)ctl_exchange(ids[i], &req, -1, &rep, NULL);
+	}
 	errno = saved;
 }
 

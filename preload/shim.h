@@ -48,8 +48,8 @@ shim_our_listener(int fd, struct ident *id)
 /* A descriptor of ours came into this process. */
 void shim_note(const struct ident *);
 
-/* Starts the engine if need be. 0 and *id, or a positive errno. */
-int shim_engine(uint64_t *id);
+/* The engine for what is to listen on, or connect to, `a`; starts it if need be. 0 and *id, or a positive errno. */
+int shim_engine(enum rules_role, const struct netaddr *a, uint64_t *id);
 /* The process is about to end or to become another program: an engine that lives in it moves out first.
  * Returns when it has. Does nothing in other processes (forked, vforked). */
 void shim_leave(void);

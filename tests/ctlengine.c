@@ -44,7 +44,7 @@ answer_status(int fd)
 		.state = "estab", .crypto = "aes-256-gcm", .authenticated = 1, .local = address("192.0.2.1", 80),
 		.peer = address("192.0.2.2", 40000), .current_peer = address("192.0.2.3", 40001), .rtt_us = 12345,
 		.send_queue = 11, .recv_queue = 22, .retransmits = 33, .bytes_sent = 18446744073709551615u,
-		.bytes_received = 55, .cwnd = 10, .mtu = 1400 };
+		.bytes_received = 55, .thread = 3, .cwnd = 10, .mtu = 1400 };
 	/* A name that fills its field, and tries to steer what it is printed on. */
 	struct ctl_status odd = { .kind = 2, .pid = 4000001, .id = 9, .role = 'z', .state = "syn-sent" };
 

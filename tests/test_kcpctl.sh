@@ -115,11 +115,11 @@ start ok abcdef012345
 expect 0 "" "$kcpctl" status
 awk '$1 == "4000000.7" { found = $2 == "server" && $3 == 4000000 && $4 == "accept" && $5 == "estab" &&
 	$6 == "192.0.2.1:80" && $7 == "192.0.2.2:40000" && $8 == "12.345ms" && $9 == 1400 && $10 == 11 && $11 == 22 && $12 == 33 &&
-	$13 == "18446744073709551615" && $14 == 55 && $15 == "aes-256-gcm" } END { exit !found }' out || fail "session line: $(cat out)"
+	$13 == "18446744073709551615" && $14 == 55 && $15 == "aes-256-gcm" && $16 == 3 } END { exit !found }' out || fail "session line: $(cat out)"
 awk '$1 == "4000000.1" { found = $4 == "listen" && $5 == "listen" && $6 == "[2001:db8::1]:8080" && $7 == "*" }
 	END { exit !found }' out || fail "listener line: $(cat out)"
 grep -q "$(printf '\033')" out && fail "a control character came through"
-awk 'NF != 15 { exit 1 }' out || fail "a column is split: $(cat out)"
+awk 'NF != 16 { exit 1 }' out || fail "a column is split: $(cat out)"
 expect 0 "" "$kcpctl" status -j
 python3 - <<'END' || fail "JSON"
 import json

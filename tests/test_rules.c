@@ -509,6 +509,7 @@ static const char *const sample[RULES_OPT_COUNT] = {
 	[RULES_OPT_HANDSHAKES] = "100", [RULES_OPT_ECN] = "1", [RULES_OPT_CC] = "kcp", [RULES_OPT_RATE] = "125000", [RULES_OPT_REDUNDANCY] = "1",
 	[RULES_OPT_OPEN] = "empty-push", [RULES_OPT_UDP_PORT] = "5353", [RULES_OPT_KEEPALIVE] = "75",
 	[RULES_OPT_FEC] = "20:4", [RULES_OPT_ENGINE] = "process", [RULES_OPT_SALT_FILE] = "/s",
+	[RULES_OPT_THREADS] = "4",
 };
 
 START_TEST(every_option_is_parsed_merged_and_printed)

@@ -21,6 +21,7 @@ enum rules_option {
 	RULES_OPT_SEND_WINDOW_SIZE, RULES_OPT_RECEIVE_WINDOW_SIZE, RULES_OPT_MAX_TRANSMISSION, RULES_OPT_STREAM,
 	RULES_OPT_TIMEOUT, RULES_OPT_CC, RULES_OPT_RATE, RULES_OPT_REDUNDANCY, RULES_OPT_OPEN, RULES_OPT_UDP_PORT,
 	RULES_OPT_KEEPALIVE, RULES_OPT_FEC, RULES_OPT_ENGINE, RULES_OPT_SALT_FILE, RULES_OPT_HANDSHAKES, RULES_OPT_ECN,
+	RULES_OPT_THREADS,
 	RULES_OPT_COUNT
 };
 enum rules_wire { RULES_WIRE_SESSION, RULES_WIRE_PLAIN };
@@ -46,6 +47,7 @@ struct rules_options {
 	uint32_t timeout;            /* s, 0 = never */
 	uint32_t keepalive;          /* s, 0 = off */
 	uint32_t handshakes;         /* a second */
+	uint32_t threads;            /* 1..LANE_MAX */
 	uint64_t rate;               /* bytes/s, 0 = no cap */
 	uint8_t fec;                 /* enum rules_fec */
 	uint8_t fec_data, fec_parity; /* RULES_FEC_FIXED: datagrams and parity of a group */

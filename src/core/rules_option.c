@@ -5,6 +5,7 @@
 
 #include "error.h"
 #include "fec.h"
+#include "lane.h"
 
 enum kind { KIND_FLAG, KIND_U16, KIND_U32, KIND_RATE, KIND_WORD, KIND_TEXT, KIND_SECRET, KIND_CRYPTO, KIND_FEC };
 
@@ -61,6 +62,7 @@ static const struct option_def defs[RULES_OPT_COUNT] = {
 	[RULES_OPT_ENGINE] = { "engine", KIND_FLAG, FIELD(engine_process), 0, 0, engine_words },
 	[RULES_OPT_HANDSHAKES] = { "handshakes", KIND_U32, FIELD(handshakes), 0, 1000000, NULL },
 	[RULES_OPT_ECN] = { "ecn", KIND_FLAG, FIELD(ecn), 0, 0, NULL },
+	[RULES_OPT_THREADS] = { "threads", KIND_U32, FIELD(threads), 1, LANE_MAX, NULL },
 	[RULES_OPT_SALT_FILE] = { "salt_file", KIND_TEXT, TEXT(salt_file), NULL },
 };
 

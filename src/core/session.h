@@ -49,6 +49,7 @@ struct session_config {
 	uint8_t fec;                 /* enum session_fec_mode */
 	uint8_t fec_data, fec_parity; /* SESSION_FEC_FIXED: datagrams and parity of a group, see fec.h */
 	bool open_empty_push;        /* plain: send an empty PUSH at connect */
+	uint8_t lane, lanes;         /* listener: one of several that share its port, see lane.h; lanes 0: the only one */
 	uint32_t handshakes;         /* listener: first flights a second beyond which it asks for a cookie before anything costly */
 	uint64_t connect_timeout_us; /* 0: default 127 s, as Linux tcp_syn_retries=6 */
 	uint64_t user_timeout_us;    /* unacknowledged data without any answer; 0: default 600 s */

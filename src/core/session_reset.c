@@ -8,6 +8,7 @@
 #include "bytes.h"
 #include "endpoint_impl.h"
 #include "error.h"
+#include "lane.h"
 
 /* NULL: this listener sends none. */
 static const uint8_t *
@@ -22,8 +23,11 @@ uint32_t
 session_reset_cid(struct endpoint *ep, const struct session_config *cfg)
 {
 	const uint8_t *secret = reset_secret(ep, cfg);
-	uint32_t cid = random_u32(&ep->random);
+	uint32_t cid;
 
+	do
+		cid = random_u32(&ep->random);
+	while (!lane_has_cid(cfg->lane, cfg->lanes, cid));
 	return secret != NULL ? reset_token_cid(secret, cid) : cid;
 }
 
@@ -53,14 +57,18 @@ int
 session_reset_answer(struct endpoint *ep, struct listener *l, const struct path *path, const uint8_t *d, size_t len, uint64_t now)
 {
 	const uint8_t *secret = reset_secret(ep, &l->config);
+	uint32_t cid = bytes_get32(d), rate = RESET_RATE / (l->config.lanes > 1 ? l->config.lanes : 1);
 	uint8_t filler[RESET_LEN_MAX], out[RESET_LEN_MAX];
 	size_t n = reset_token_answer_len(len);
 	struct reset_token t;
 
-	/* Both questions before the budget: a stranger's guesses must not use it up. */
-	if (secret == NULL || n == 0 || !reset_token_knows(secret, bytes_get32(d)) || !budget_take(&ep->resets, RESET_RATE, now))
+	/* Another lane's may be a session that lives. */
+	if (secret == NULL || n == 0 || !lane_has_cid(l->config.lane, l->config.lanes, cid))
 		return KCPSHIM_E_UNKNOWN;
-	reset_token_make(secret, &path->local, bytes_get32(d), &t);
+	/* Both questions before the budget: a stranger's guesses must not use it up. */
+	if (!reset_token_knows(secret, cid) || !budget_take(&ep->resets, rate, now))
+		return KCPSHIM_E_UNKNOWN;
+	reset_token_make(secret, &path->local, cid, &t);
 	random_bytes(&ep->random, filler, sizeof(filler));
 	reset_token_answer(&t, d, len, filler, out);
 	endpoint_post(ep, path, out, n);

@@ -14,6 +14,7 @@
 #include "../core/mem.h"
 #include "config.h"
 #include "control.h"
+#include "fdroom.h"
 #include "log.h"
 
 /* fork() without what libc and the program hang on it: no pthread_atfork handlers run (they are the program's, and its descriptors
@@ -76,6 +77,7 @@ carrier_settle(struct loop *l, pid_t home)
 	l->carrier = true;
 	l->pid = getpid();
 	carrier_mem = l->mem;
+	fdroom_forked();
 	mp_set_memory_functions(carrier_gmp_alloc, carrier_gmp_realloc, carrier_gmp_free);
 	(void)setsid();
 	if (chdir("/") != 0)

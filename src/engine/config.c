@@ -230,6 +230,18 @@ load_files(struct config *c, char *err, size_t errlen)
 	return error;
 }
 
+static unsigned
+most_threads(const struct config *c)
+{
+	uint32_t most = (c->base.set & 1u << RULES_OPT_THREADS) != 0 ? c->base.threads : 1;
+	struct rules_entry e;
+
+	for (size_t i = 0; rules_entry(c->rules, i, &e); i++)
+		if (e.opts != NULL && (e.opts->set & 1u << RULES_OPT_THREADS) != 0 && e.opts->threads > most)
+			most = e.opts->threads;
+	return most;
+}
+
 /* Everything but the rules' source is the same for a program and for kcpctl check. */
 static int
 load(struct config *c, const char *file, char *err, size_t errlen)
@@ -246,11 +258,13 @@ load(struct config *c, const char *file, char *err, size_t errlen)
 		error = file == NULL ? load_files(c, err, errlen) : append_file(c, file, CONFIG_MISSING_ERROR, &found, err, errlen);
 	if (error == KCPSHIM_OK)
 		error = config_check(c, err, errlen);
-	if (error == KCPSHIM_OK)
-		c->active = rules_relevant(c->rules, c->program);
-	else
+	if (error != KCPSHIM_OK) {
 		config_dispose(c);
-	return error;
+		return error;
+	}
+	c->active = rules_relevant(c->rules, c->program);
+	c->threads = most_threads(c);
+	return KCPSHIM_OK;
 }
 
 int
@@ -261,6 +275,7 @@ config_load(struct config *c, bool secure, char *err, size_t errlen)
 	memset(c, 0, sizeof(*c));
 	program_name(c->program, sizeof(c->program));
 	c->log_level = CONFIG_LOG_NONE;
+	c->threads = 1;
 	return KCPSHIM_OK;
 }
 

@@ -17,6 +17,7 @@ struct config {
 	enum config_log log_level;
 	char log_file[256];           /* "" = stderr */
 	bool engine_process;
+	unsigned threads;             /* the most that any rule asks for, 1 at least */
 	char runtime_dir[256];        /* XDG_RUNTIME_DIR; "": none */
 };
 

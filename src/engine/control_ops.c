@@ -13,6 +13,7 @@
 #include "carrier.h"
 #include "control_sockopt.h"
 #include "control_status.h"
+#include "lanes.h"
 #include "listener.h"
 #include "relay.h"
 
@@ -51,6 +52,8 @@ op_backlog(struct op_args *a)
 {
 	if (a->listener != NULL)
 		listener_set_backlog(a->l, a->listener, a->q->backlog);
+	if (a->listener != NULL)
+		lanes_tell(a->l, a->listener, a->q);
 	control_reply_error(a->l, a->c, a->listener != NULL ? 0 : EINVAL);
 }
 
@@ -181,6 +184,8 @@ op_setsockopt(struct op_args *a)
 		/* Room that grew, or a mark that fell. */
 		relay_mark(a->l, a->conn);
 	}
+	if (error == 0 && a->listener != NULL)
+		lanes_tell(a->l, a->listener, a->q);
 	control_reply_error(a->l, a->c, error);
 }
 
@@ -219,6 +224,12 @@ op_sync(struct op_args *a)
 	control_sync(a->l, a->c, (a->q->flags & CTL_F_SENT) != 0);
 }
 
+static void
+op_part(struct op_args *a)
+{
+	control_reply_error(a->l, a->c, lanes_part(a->l, a->q, a->fd));
+}
+
 /* Who may ask: NEEDS_FD carries a TCP socket and comes from the engine's own process or user; PROOF carries the descriptor it is about;
  * OWNER must be the same user or root. */
 enum { NEEDS_FD = 1, PROOF = 2, OWNER = 4 };
@@ -242,6 +253,11 @@ static const struct {
 	[CTL_SET] = { op_set, OWNER },
 	[CTL_SHARE] = { op_share, NEEDS_FD | OWNER },
 	[CTL_SYNC] = { op_sync, 0 },
+	[CTL_PART_OPEN] = { op_part, NEEDS_FD | OWNER },
+	[CTL_PART_START] = { op_part, NEEDS_FD | OWNER },
+	[CTL_PART_BACKLOG] = { op_part, OWNER },
+	[CTL_PART_SETSOCKOPT] = { op_part, OWNER },
+	[CTL_PART_CLOSE] = { op_part, OWNER },
 };
 
 /* The connection or listener whose program end is *fd; both NULL when it is over (its tombstone may answer). */

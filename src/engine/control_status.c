@@ -71,6 +71,7 @@ status_begin(struct loop *l, struct ctl_status *s, uint32_t kind, uint32_t id, i
 	s->pid = (uint32_t)l->pid;
 	s->id = id;
 	s->role = (uint32_t)role;
+	s->thread = loop_lane(l);
 	strlcpy(s->program, l->cfg->program, sizeof(s->program));
 }
 
@@ -151,7 +152,8 @@ control_status(struct loop *l, struct ctl_client *c)
 	if (setsockopt(c->src.fd, SOL_SOCKET, SO_SNDBUFFORCE, &size, sizeof(size)) != 0)
 		(void)setsockopt(c->src.fd, SOL_SOCKET, SO_SNDBUF, &size, sizeof(size));
 	LIST_FOREACH(li, &l->listeners, all)
-		status_listener(l, c, li);
+		if (li->part_of == 0)
+			status_listener(l, c, li);
 	while ((s = endpoint_each(l->ep, s)) != NULL)
 		status_session(l, c, s);
 	status_tunnels(l, c);

@@ -13,7 +13,7 @@
 #include "../core/netaddr.h"
 
 #define CTL_MAGIC 0x6b637073u
-#define CTL_VERSION 1u
+#define CTL_VERSION 2u
 #define CTL_OPTLEN_MAX 512u
 
 enum ctl_op {
@@ -36,6 +36,12 @@ enum ctl_op {
 	                    * socket and from now on lets others bind its UDP port, ENOENT otherwise */
 	CTL_SYNC,          /* reply when what programs did before (closing their descriptors) was seen; CTL_F_SENT: and a reset that came
 	                    * of it has been sent, and received where the peer is of this engine, too */
+	/* From the thread that has a listener to the engine's other threads, see lanes.h. id: the listener's, in that thread. */
+	CTL_PART_OPEN,     /* fd: the TCP socket. lanes, backlog */
+	CTL_PART_START,    /* fd: the engine's end of the pair. opt: what a message charges it (int) */
+	CTL_PART_BACKLOG,  /* backlog */
+	CTL_PART_SETSOCKOPT, /* as CTL_SETSOCKOPT */
+	CTL_PART_CLOSE,
 };
 
 #define CTL_F_NONBLOCK 1u
@@ -51,6 +57,7 @@ struct ctl_request {
 	int32_t level, optname;
 	uint32_t optlen;
 	uint32_t timeout_ms;
+	uint32_t lanes;        /* threads that serve the listener */
 	struct netaddr addr;
 	char name[32];         /* CTL_SET */
 	uint8_t opt[CTL_OPTLEN_MAX]; /* option value, or CTL_SET's value as text */
@@ -78,6 +85,7 @@ struct ctl_status {
 	uint32_t pid;          /* process that holds the engine */
 	uint32_t id;
 	uint32_t role;         /* enum ident_role */
+	uint32_t thread;       /* of the engine, from 0 */
 	char program[32];
 	char state[16];        /* "listen", "syn-sent", "syn-recv", "estab", "fin-wait", "close-wait", "last-ack", "closing", "linger" */
 	char crypto[24];       /* "none", "aes-256-gcm", "chacha20-poly1305", "aes-cbc", "plugin", "plain" */

@@ -12,21 +12,32 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "../core/lane.h"
 #include "config.h"
 #include "ctlproto.h"
+#include "fdroom.h"
 #include "ident.h"
 #include "log.h"
 #include "loop.h"
 
 #define ENGINE_STACK (512u * 1024u)
+_Static_assert(LANE_MAX == ENGINE_THREADS_MAX, "engine.h");
 #define ENGINE_FD_HIGH 512 /* where unshare is refused, our descriptors start here at least */
 
-/* One engine per process. `id` is what the program's threads may use; the loop lives in its own mapping. */
+/* What the program's threads see of one of the engine's. */
+struct lane {
+	_Atomic uint64_t id;    /* 0: it does not run */
+	_Atomic bool remote;    /* it runs in a carrier of engine=process */
+};
+
+/* One engine per process. Each of its threads has its loop in a mapping of its own. */
 static struct {
 	pthread_mutex_t starter; /* held by the one thread that starts the engine, as waiting for `cond` gives `lock` away */
 	pthread_mutex_t lock;    /* of what the engine's thread reports: error, ready */
-	_Atomic uint64_t id;
-	_Atomic bool remote;    /* it runs in a carrier of engine=process */
+	struct lane lanes[LANE_MAX];
+	_Atomic unsigned turn;  /* connections, counted */
+	uint64_t family;        /* what the threads' ids have in common, 0: none was started */
+	unsigned used;          /* bit set of the ids of this family that had a thread */
 	const struct config *cfg;
 	struct loop *loop;
 	uint64_t starting;
@@ -36,10 +47,21 @@ static struct {
 	pthread_cond_t cond;
 } engine = { .starter = PTHREAD_MUTEX_INITIALIZER, .lock = PTHREAD_MUTEX_INITIALIZER, .cond = PTHREAD_COND_INITIALIZER };
 
-uint64_t
-engine_current(void)
+static uint64_t
+engine_lane(unsigned lane)
 {
-	return atomic_load_explicit(&engine.id, memory_order_acquire);
+	return atomic_load_explicit(&engine.lanes[lane].id, memory_order_acquire);
+}
+
+unsigned
+engine_list(uint64_t ids[LANE_MAX])
+{
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < LANE_MAX; i++)
+		if ((ids[n] = engine_lane(i)) != 0)
+			n++;
+	return n;
 }
 
 void
@@ -50,8 +72,12 @@ engine_forked(void)
 
 	engine.starter = engine.lock = fresh;
 	engine.cond = fresh_cond;
-	atomic_store(&engine.id, 0);
-	atomic_store(&engine.remote, false);
+	fdroom_forked();
+	engine.family = 0;
+	for (unsigned i = 0; i < LANE_MAX; i++) {
+		atomic_store(&engine.lanes[i].id, 0);
+		atomic_store(&engine.lanes[i].remote, false);
+	}
 }
 
 /* A descriptor table of the thread's own, empty but for `keep`: the program's numbers, its closefrom() loops and its forked
@@ -114,6 +140,7 @@ engine_thread(void *arg)
 {
 	struct loop *l = arg;
 	const struct config *cfg = engine.cfg;
+	struct lane *lane = &engine.lanes[engine.starting % LANE_MAX];
 	bool to_stderr = cfg->log_level != CONFIG_LOG_NONE && cfg->log_file[0] == '\0';
 	int keep[2] = { engine.ctl, to_stderr ? STDERR_FILENO : -1 };
 	int error;
@@ -130,8 +157,8 @@ engine_thread(void *arg)
 	if (error == 0 && l->carrier)
 		_exit(0);
 	/* A carrier took over (or it never started): this process has no engine any more, unless it keeps asking that carrier. */
-	if (!atomic_load(&engine.remote))
-		atomic_store(&engine.id, 0);
+	if (!atomic_load(&lane->remote))
+		atomic_store(&lane->id, 0);
 	return NULL;
 }
 
@@ -150,17 +177,38 @@ engine_control_socket(uint64_t id)
 	return -1;
 }
 
+/* The threads of one engine tell each other's addresses from their own; an id that had a thread may be a carrier's by now. */
 static int
-engine_spawn(struct loop *l)
+engine_choose_id(unsigned lane)
+{
+	uint64_t random;
+
+	if (engine.family != 0 && (engine.used & 1u << lane) == 0) {
+		engine.starting = engine.family | lane;
+		engine.used |= 1u << lane;
+		return 0;
+	}
+	if (getrandom(&random, sizeof(random), 0) != (ssize_t)sizeof(random))
+		return EIO;
+	random &= UINT64_C(0xffffffffffff) & ~(uint64_t)(LANE_MAX - 1);
+	engine.starting = random | lane;
+	if (lane == 0 || engine.family == 0) {
+		engine.family = random;
+		engine.used = 1u << lane;
+	}
+	return 0;
+}
+
+static int
+engine_spawn(struct loop *l, unsigned lane)
 {
 	sigset_t all, old;
 	pthread_attr_t attr;
 	pthread_t thread;
 	int error;
 
-	if (getrandom(&engine.starting, sizeof(engine.starting), 0) != (ssize_t)sizeof(engine.starting))
-		return EIO;
-	engine.starting &= 0xffffffffffffu;
+	if ((error = engine_choose_id(lane)) != 0)
+		return error;
 	if ((engine.ctl = engine_control_socket(engine.starting)) < 0)
 		return errno;
 	engine.ready = false;
@@ -205,30 +253,61 @@ engine_move_out(uint64_t id)
 	return error != 0 ? error : r.error;
 }
 
-int
-engine_start(const struct config *cfg, uint64_t *id)
+/* The caller holds engine.starter. */
+static int
+engine_start_lane(const struct config *cfg, unsigned lane, uint64_t *id)
 {
 	struct loop *l;
-	int error = 0;
+	int error;
 
-	if ((*id = engine_current()) != 0)
+	if ((*id = engine_lane(lane)) != 0)
+		return 0;
+	engine.cfg = cfg;
+	l = mmap(NULL, sizeof(*l), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	if (l == MAP_FAILED)
+		return ENOMEM;
+	if ((error = engine_spawn(l, lane)) != 0)
+		return error;
+	if (cfg->engine_process) {
+		atomic_store(&engine.lanes[lane].remote, true);
+		error = engine_move_out(engine.starting);
+	}
+	*id = engine.starting;
+	if (error == 0)
+		atomic_store_explicit(&engine.lanes[lane].id, engine.starting, memory_order_release);
+	return error;
+}
+
+int
+engine_start(const struct config *cfg, unsigned threads, uint64_t *id)
+{
+	unsigned lane = threads > 1 ? atomic_fetch_add(&engine.turn, 1) % threads : 0;
+	int error;
+
+	if ((*id = engine_lane(lane)) != 0)
 		return 0;
 	pthread_mutex_lock(&engine.starter);
-	if ((*id = engine_current()) == 0) {
-		engine.cfg = cfg;
-		l = mmap(NULL, sizeof(*l), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-		if (l == MAP_FAILED)
-			error = ENOMEM;
-		else if ((error = engine_spawn(l)) == 0) {
-			if (cfg->engine_process) {
-				atomic_store(&engine.remote, true);
-				error = engine_move_out(engine.starting);
-			}
-			*id = engine.starting;
-			if (error == 0)
-				atomic_store_explicit(&engine.id, engine.starting, memory_order_release);
-		}
-	}
+	error = engine_start_lane(cfg, lane, id);
+	if (error != 0 && lane != 0)
+		error = engine_start_lane(cfg, 0, id);
+	pthread_mutex_unlock(&engine.starter);
+	return error;
+}
+
+int
+engine_start_all(const struct config *cfg, unsigned threads, uint64_t *id)
+{
+	uint64_t other;
+	int error;
+
+	if (threads <= 1)
+		return engine_start(cfg, 1, id);
+	pthread_mutex_lock(&engine.starter);
+	error = engine_start_lane(cfg, 0, id);
+	/* Without one of the others the first will do. */
+	for (unsigned i = 1; error == 0 && i < threads; i++)
+		if (engine_start_lane(cfg, i, &other) != 0)
+			break;
 	pthread_mutex_unlock(&engine.starter);
 	return error;
 }

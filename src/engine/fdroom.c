@@ -2,9 +2,21 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <stdbool.h>
 #include <sys/resource.h>
 #include <unistd.h>
+
+/* Among the engine's threads: one would put the limit back while another relies on it. */
+static pthread_mutex_t fdroom_lock = PTHREAD_MUTEX_INITIALIZER;
+
+void
+fdroom_forked(void)
+{
+	static const pthread_mutex_t fresh = PTHREAD_MUTEX_INITIALIZER;
+
+	fdroom_lock = fresh;
+}
 
 /* True: the limit is raised, `before` holds what it was. */
 static bool
@@ -12,11 +24,15 @@ fdroom_raise(struct rlimit *before)
 {
 	struct rlimit more;
 
-	if (getrlimit(RLIMIT_NOFILE, before) != 0 || before->rlim_cur == before->rlim_max)
-		return false;
-	more = *before;
-	more.rlim_cur = more.rlim_max;
-	return setrlimit(RLIMIT_NOFILE, &more) == 0;
+	pthread_mutex_lock(&fdroom_lock);
+	if (getrlimit(RLIMIT_NOFILE, before) == 0 && before->rlim_cur != before->rlim_max) {
+		more = *before;
+		more.rlim_cur = more.rlim_max;
+		if (setrlimit(RLIMIT_NOFILE, &more) == 0)
+			return true;
+	}
+	pthread_mutex_unlock(&fdroom_lock);
+	return false;
 }
 
 /* Puts the program's limit back, unless the program set another meanwhile. errno is preserved. */
@@ -28,6 +44,7 @@ fdroom_lower(const struct rlimit *before)
 
 	if (getrlimit(RLIMIT_NOFILE, &now) == 0 && now.rlim_cur == before->rlim_max)
 		(void)setrlimit(RLIMIT_NOFILE, before);
+	pthread_mutex_unlock(&fdroom_lock);
 	errno = saved;
 }
 

@@ -14,5 +14,7 @@ int fdroom_socketpair(int type, int sv[2]);
 int fdroom_accept(int fd);
 /* Receives descriptors; the kernel would drop them without a word when the table is full. */
 ssize_t fdroom_recvmsg(int fd, struct msghdr *, int flags);
+/* In a child made by fork(): a thread that is not there any more may have been at it. Async-signal-safe. */
+void fdroom_forked(void);
 
 #endif

@@ -16,6 +16,7 @@
 #include "../core/mem.h"
 #include "config.h"
 #include "fdroom.h"
+#include "lanes.h"
 #include "listener_tcp.h"
 #include "log.h"
 #include "relay.h"
@@ -58,7 +59,9 @@ listener_room(const struct listener *li)
 	unsigned queued = 0, limit = li->backlog + 1;
 	int outq = 0;
 
-	if (li->unit > 0 && ioctl(li->src.fd, SIOCOUTQ, &outq) == 0)
+	if (li->src.fd < 0)
+		return 0;
+	if (ioctl(li->src.fd, SIOCOUTQ, &outq) == 0)
 		queued = (unsigned)(outq / li->unit);
 	return queued >= limit ? 0 : limit - queued;
 }
@@ -100,16 +103,16 @@ listener_share(struct loop *l, uint64_t ino)
 			break;
 	if (li == NULL)
 		return ENOENT;
+	lanes_close(l, li);
 	endpoint_listener_shared(l->ep, (uint32_t)li->handle);
-	udp_share(li->udp);
+	udp_share(li->udp, true);
 	for (s = endpoint_each(l->ep, NULL); s != NULL; s = endpoint_each(l->ep, s))
 		if (session_path(s)->sock == li->udp->handle && session_owner(s) != NULL && listener_move_session(l, li, s) != 0)
 			log_warn("a session may lose its way to this process: %s", strerror(errno));
 	return 0;
 }
 
-/* The program closed its last copy, or the last process that had one is gone. Sessions go on. */
-static void
+void
 listener_close(struct loop *l, struct listener *li)
 {
 	struct session *s, *next;
@@ -122,7 +125,8 @@ listener_close(struct loop *l, struct listener *li)
 			session_abort(s, l->now);
 	(void)udp_flush(l);
 	endpoint_unlisten(l->ep, (uint32_t)li->handle);
-	udp_allow_reuse(li->udp);
+	lanes_close(l, li);
+	udp_allow_reuse(li->udp, true);
 	for (s = endpoint_each(l->ep, NULL); s != NULL; s = next) {
 		next = endpoint_each(l->ep, s);
 		if (session_path(s)->sock != li->udp->handle)
@@ -168,6 +172,18 @@ listener_fill(int app_fd)
 	return errno == EAGAIN ? 0 : errno;
 }
 
+/* Learns what a message charges the pair, with one that nobody else sees. 0 or positive errno. */
+static int
+listener_weigh(struct listener *li, int app_fd)
+{
+	uint32_t id = 0;
+
+	if (send(li->src.fd, &id, sizeof(id), MSG_DONTWAIT | MSG_NOSIGNAL) != (ssize_t)sizeof(id) ||
+	    ioctl(li->src.fd, SIOCOUTQ, &li->unit) != 0 || recv(app_fd, &id, sizeof(id), MSG_DONTWAIT) != (ssize_t)sizeof(id))
+		return errno;
+	return li->unit > 0 ? 0 : EPROTO;
+}
+
 static int
 listener_pair(struct loop *l, struct listener *li, int *app_fd)
 {
@@ -183,7 +199,7 @@ listener_pair(struct loop *l, struct listener *li, int *app_fd)
 	if (bind(sv[0], (struct sockaddr *)&un, ident_format(&li->ident, &un)) != 0 ||
 	    fcntl(sv[0], F_SETFL, O_NONBLOCK) != 0 || fstat(sv[1], &st) != 0)
 		error = errno;
-	if (error == 0 && (error = listener_fill(sv[1])) == 0)
+	if (error == 0 && (error = listener_weigh(li, sv[1])) == 0 && (error = listener_fill(sv[1])) == 0)
 		error = loop_add(l, &li->src, EPOLLRDHUP | EPOLLET);
 	if (error != 0) {
 		loop_close(l, &li->src);
@@ -213,6 +229,26 @@ listener_prepare_resets(struct loop *l, struct session_config *cfg, int tcp_fd)
 	explicit_bzero(secret, sizeof(secret));
 }
 
+/* A listener's own socket, or that of a part of one. */
+static int
+listener_open_udp(struct loop *l, struct listener *li, const struct netaddr *local, int tcp_fd, bool shared)
+{
+	enum udp_share share = li->part_of != 0 ? UDP_LANE : shared ? UDP_SHARED : UDP_LISTEN;
+
+	return udp_open(l, local, NULL, li->ident.domain, tcp_fd, share, &li->udp);
+}
+
+/* Together they open no more sessions for strangers than one alone would. */
+static void
+listener_share_out(struct session_config *cfg, const struct loop *l, const struct listener *li)
+{
+	if (li->lanes <= 1)
+		return;
+	cfg->lane = (uint8_t)loop_lane(l);
+	cfg->lanes = (uint8_t)li->lanes;
+	cfg->handshakes = (cfg->handshakes + li->lanes - 1) / li->lanes;
+}
+
 static int
 listener_setup(struct loop *l, struct listener *li, int tcp_fd, bool shared, enum rules_action *action)
 {
@@ -238,7 +274,7 @@ listener_setup(struct loop *l, struct listener *li, int tcp_fd, bool shared, enu
 		return EOPNOTSUPP;
 	if ((opts.set & (1u << RULES_OPT_UDP_PORT)) && opts.udp_port != 0)
 		local.port = opts.udp_port;
-	if ((error = udp_open(l, &local, NULL, li->ident.domain, tcp_fd, shared ? UDP_SHARED : UDP_LISTEN, &li->udp)) != 0 ||
+	if ((error = listener_open_udp(l, li, &local, tcp_fd, shared)) != 0 ||
 	    (error = options_read(l->mem, &li->options, tcp_fd, li->ident.domain)) != 0)
 		return error;
 	if ((error = sesscfg_make(l, &opts, &cfg)) != 0)
@@ -246,6 +282,9 @@ listener_setup(struct loop *l, struct listener *li, int tcp_fd, bool shared, enu
 	cfg.no_reset = shared;
 	listener_prepare_resets(l, &cfg, tcp_fd);
 	li->keep_idle_us = cfg.keep_idle_us;
+	if (li->part_of == 0)
+		lanes_open(l, li, tcp_fd, (int)li->backlog, lanes_wanted(l, &opts, tcp_fd, shared), !cfg.plain);
+	listener_share_out(&cfg, l, li);
 	li->handle = endpoint_listen(l->ep, li->udp->handle, &cfg);
 	if (li->handle < 0)
 		return li->handle == KCPSHIM_E_FULL ? EADDRINUSE : ENOBUFS;
@@ -253,20 +292,45 @@ listener_setup(struct loop *l, struct listener *li, int tcp_fd, bool shared, enu
 	return 0;
 }
 
-int
-listener_open(struct loop *l, int tcp_fd, int backlog, bool shared, int *app_fd)
+static struct listener *
+listener_new(struct loop *l, int backlog)
 {
 	struct listener *li = mem_alloc(l->mem, sizeof(*li));
-	enum rules_action action;
-	int error;
 
 	if (li == NULL)
-		return ENOBUFS;
+		return NULL;
 	li->src.fd = li->tcp_fd = -1;
 	li->src.size = sizeof(*li);
 	li->src.ready = listener_ready;
 	li->id = loop_new_id(l);
 	li->handle = -1;
+	li->lanes = 1;
+	li->backlog = listener_clamp(backlog);
+	return li;
+}
+
+/* One that was not opened after all; its TCP socket is the caller's. */
+static void
+listener_discard(struct loop *l, struct listener *li)
+{
+	lanes_close(l, li);
+	if (li->handle > 0)
+		endpoint_unlisten(l->ep, (uint32_t)li->handle);
+	if (li->udp != NULL)
+		udp_close(l, li->udp);
+	options_dispose(l->mem, &li->options);
+	mem_free(l->mem, li, sizeof(*li));
+}
+
+int
+listener_open(struct loop *l, int tcp_fd, int backlog, bool shared, int *app_fd)
+{
+	struct listener *li = listener_new(l, backlog);
+	enum rules_action action;
+	int error;
+
+	if (li == NULL)
+		return ENOBUFS;
 	if ((error = listener_setup(l, li, tcp_fd, shared, &action)) == 0 && (error = listener_pair(l, li, app_fd)) == 0) {
 		li->tcp_fd = tcp_fd;
 		if (action == RULES_AUTO)
@@ -275,20 +339,38 @@ listener_open(struct loop *l, int tcp_fd, int backlog, bool shared, int *app_fd)
 	if (error == 0) {
 		LIST_INSERT_HEAD(&l->listeners, li, all);
 		listener_set_backlog(l, li, backlog);
-		log_info("listening on UDP port %u", li->udp->local.port);
+		lanes_start(l, li);
+		log_info("listening on UDP port %u, threads: %u", li->udp->local.port, li->lanes);
 		return 0;
 	}
 	if (li->src.fd >= 0) {
 		loop_close(l, &li->src);
 		close(*app_fd);
 	}
-	if (li->handle > 0)
-		endpoint_unlisten(l->ep, (uint32_t)li->handle);
-	if (li->udp != NULL)
-		udp_close(l, li->udp);
-	options_dispose(l->mem, &li->options);
-	mem_free(l->mem, li, sizeof(*li));
+	listener_discard(l, li);
 	return error;
+}
+
+int
+listener_open_part(struct loop *l, int tcp_fd, uint32_t part_of, unsigned lanes, int backlog)
+{
+	struct listener *li = listener_new(l, backlog);
+	enum rules_action action;
+	int error;
+
+	if (li == NULL)
+		return ENOBUFS;
+	li->part_of = part_of;
+	li->lanes = lanes;
+	if ((error = listener_setup(l, li, tcp_fd, false, &action)) != 0) {
+		li->lanes = 1;
+		listener_discard(l, li);
+		return error;
+	}
+	li->tcp_fd = tcp_fd;
+	LIST_INSERT_HEAD(&l->listeners, li, all);
+	listener_update_room(l, li);
+	return 0;
 }
 
 int
@@ -298,19 +380,12 @@ listener_hand_out(struct listener *li, uint32_t id, int app_fd)
 	struct iovec iov = { &id, sizeof(id) };
 	struct msghdr m = { .msg_iov = &iov, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof(control) };
 	struct cmsghdr *cm = CMSG_FIRSTHDR(&m);
-	int before = 0, after = 0;
 
 	cm->cmsg_level = SOL_SOCKET;
 	cm->cmsg_type = SCM_RIGHTS;
 	cm->cmsg_len = CMSG_LEN(sizeof(int));
 	memcpy(CMSG_DATA(cm), &app_fd, sizeof(int));
-	if (li->unit == 0)
-		(void)ioctl(li->src.fd, SIOCOUTQ, &before);
-	if (sendmsg(li->src.fd, &m, MSG_NOSIGNAL | MSG_DONTWAIT) < 0)
-		return errno;
-	if (li->unit == 0 && ioctl(li->src.fd, SIOCOUTQ, &after) == 0 && before == 0)
-		li->unit = after;
-	return 0;
+	return sendmsg(li->src.fd, &m, MSG_NOSIGNAL | MSG_DONTWAIT) < 0 ? errno : 0;
 }
 
 void

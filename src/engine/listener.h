@@ -25,8 +25,10 @@ struct listener {
 	struct listener_tcp *tcp; /* owned: takes its connections (`auto`), or NULL */
 	struct udp_sock *udp;
 	int handle;             /* endpoint's */
+	unsigned lanes;         /* threads that serve it together (lanes.h), 1: this one alone */
+	uint32_t part_of;       /* this is only a part: its number in the first thread; else 0 */
 	unsigned backlog;
-	int unit;               /* what one queued message charges the pair (SIOCOUTQ), 0: not known yet */
+	int unit;               /* what one queued message charges the pair (SIOCOUTQ) */
 	uint64_t ino;
 	uint64_t keep_idle_us;  /* the rule's, for accepted connections */
 	struct options options;
@@ -40,6 +42,11 @@ int listener_open(struct loop *, int tcp_fd, int backlog, bool shared, int *app_
  * from it lets others bind its UDP port, among which the kernel then spreads new peers as with SO_REUSEPORT; those that it
  * has keep to it. 0, or ENOENT. */
 int listener_share(struct loop *, uint64_t ino);
+/* A part of a listener that the engine's first thread has, without its pair: that comes later (lanes.h). tcp_fd becomes its own on
+ * success. 0 or positive errno. */
+int listener_open_part(struct loop *, int tcp_fd, uint32_t part_of, unsigned lanes, int backlog);
+/* The program closed its last copy, or the last process that had one is gone. Sessions go on. */
+void listener_close(struct loop *, struct listener *);
 void listener_set_backlog(struct loop *, struct listener *, int backlog);
 struct listener *listener_find(struct loop *, uint32_t id);
 /* A session of this listener was proven: make its pair and hand it out. */

@@ -5,8 +5,8 @@
 #include <stdio.h>
 #include <unistd.h>
 
-/* One engine per process, and its log is written by its one thread only. */
-static struct {
+/* Each of the engine's threads has a descriptor of its own for it. */
+static _Thread_local __attribute__((tls_model("initial-exec"))) struct {
 	enum config_log level;
 	int fd;
 	const char *program;

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "../core/endpoint.h"
+#include "../core/lane.h"
 #include "../core/mem.h"
 #include "control.h"
 #include "listener.h"
@@ -108,9 +109,15 @@ uint32_t
 loop_new_id(struct loop *l)
 {
 	do {
-		l->next_id++;
+		l->next_id += l->cfg->threads;
 	} while (l->next_id == 0 || relay_find(l, l->next_id) != NULL);
 	return l->next_id;
+}
+
+unsigned
+loop_lane(const struct loop *l)
+{
+	return (unsigned)l->id % LANE_MAX;
 }
 
 void
@@ -141,6 +148,7 @@ loop_init(struct loop *l, const struct config *cfg, uint64_t id, int ctl)
 	memset(l, 0, sizeof(*l));
 	l->cfg = cfg;
 	l->id = id;
+	l->next_id = loop_lane(l) + 1 - cfg->threads;
 	l->pid = getpid();
 	l->now = loop_clock();
 	LIST_INIT(&l->listeners);
@@ -169,7 +177,6 @@ loop_init(struct loop *l, const struct config *cfg, uint64_t id, int ctl)
 static int
 loop_wait(struct loop *l, struct epoll_event *ev, uint64_t deadline)
 {
-	static bool no_pwait2;
 	struct timespec ts, *tsp = NULL;
 	uint64_t wait = 0;
 	int n;
@@ -182,11 +189,11 @@ loop_wait(struct loop *l, struct epoll_event *ev, uint64_t deadline)
 		ts.tv_nsec = (long)(wait % 1000000u) * 1000;
 		tsp = &ts;
 	}
-	if (!no_pwait2) {
+	if (!l->no_pwait2) {
 		n = epoll_pwait2(l->epfd, ev, LOOP_BATCH, tsp, NULL);
 		if (n >= 0 || (errno != ENOSYS && errno != EPERM))
 			return n;
-		no_pwait2 = true;
+		l->no_pwait2 = true;
 	}
 	return epoll_wait(l->epfd, ev, LOOP_BATCH, tsp == NULL ? -1 : (int)((wait + 999) / 1000));
 }

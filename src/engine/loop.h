@@ -66,7 +66,7 @@ struct loop {
 	struct udp_io *io;
 	struct keyring_entry *keyring;
 	uint64_t keyring_looked; /* when key files were looked at last */
-	uint64_t id;            /* 48 bits: ident.engine */
+	uint64_t id;            /* 48 bits: ident.engine; the low four are the number of this thread (engine.h) */
 	uint64_t now;           /* microseconds, CLOCK_MONOTONIC, read once per turn */
 	uint64_t wall_told;   /* when the endpoint was last told the wall clock */
 	pid_t pid;              /* process that runs the loop */
@@ -75,6 +75,7 @@ struct loop {
 	bool reset_key;         /* the endpoint has the user's reset secret, or there is none to be had */
 	bool quit;              /* the carrier took over: this thread ends */
 	unsigned syncing;       /* control clients that wait for the loop's next turns */
+	bool no_pwait2;         /* the kernel has none */
 	bool reopened;          /* the rest of this turn's events came from the instance before */
 	int epfd;
 	struct source *control; /* listening control socket */
@@ -103,8 +104,10 @@ int loop_modify(struct loop *, struct source *, uint32_t events);
 void loop_close(struct loop *, struct source *);
 /* Closes the descriptor and frees the object behind `src` at the end of this turn. */
 void loop_retire(struct loop *, struct source *);
-/* A number for a connection, listener or socket; never 0, not in use as a connection. */
+/* A number for a connection, listener or socket; never 0, not in use as a connection, nor given by another thread of the engine. */
 uint32_t loop_new_id(struct loop *);
+/* Which of the engine's threads it is, from 0. */
+unsigned loop_lane(const struct loop *);
 void loop_bury(struct loop *, uint32_t id, uint64_t ino, int error);
 struct tombstone *loop_tomb(struct loop *, uint32_t id, uint64_t ino);
 

@@ -102,15 +102,15 @@ udp_bind_connect(struct udp_sock *u, const struct netaddr *local, const struct n
 }
 
 void
-udp_allow_reuse(struct udp_sock *u)
+udp_allow_reuse(struct udp_sock *u, bool on)
 {
-	udp_bind_reuse(u->src.fd, true);
+	udp_bind_reuse(u->src.fd, on);
 }
 
 void
-udp_share(struct udp_sock *u)
+udp_share(struct udp_sock *u, bool on)
 {
-	udp_bind_share(u->src.fd);
+	udp_bind_share(u->src.fd, on);
 }
 
 int

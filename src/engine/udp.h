@@ -50,6 +50,7 @@ enum udp_share {
 	UDP_ALONE,      /* EADDRINUSE as bind(2) */
 	UDP_LISTEN,     /* the same, but sockets of sessions that outlived an earlier listener do not count */
 	UDP_SHARED,     /* beside that of another process, which allowed it by udp_share() */
+	UDP_LANE,       /* beside that of the listener's first thread, which alone keeps others away */
 	UDP_BESIDE,     /* connected socket of such a session: receives only its own peer's datagrams */
 };
 
@@ -58,9 +59,9 @@ enum udp_share {
 int udp_open(struct loop *, const struct netaddr *local, const struct netaddr *peer, int domain, int like,
     enum udp_share share, struct udp_sock **out);
 /* From now on others may bind its port beside it (its listener is gone; sessions move to connected sockets). */
-void udp_allow_reuse(struct udp_sock *);
-/* From now on processes of the same user may bind its port with UDP_SHARED. */
-void udp_share(struct udp_sock *);
+void udp_allow_reuse(struct udp_sock *, bool on);
+/* From now on processes of the same user may bind its port with UDP_SHARED, and this engine's other threads with UDP_LANE. */
+void udp_share(struct udp_sock *, bool on);
 /* Closes it; datagrams that still wait in a batch for it are dropped. */
 void udp_close(struct loop *, struct udp_sock *);
 

@@ -19,11 +19,11 @@ udp_bind_reuse(int fd, bool on)
 }
 
 void
-udp_bind_share(int fd)
+udp_bind_share(int fd, bool on)
 {
-	int on = 1;
+	int value = on;
 
-	(void)setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &on, sizeof(on));
+	(void)setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &value, sizeof(value));
 }
 
 /* A line of /proc/net/udp: "sl local:port remote:port ...". True: unconnected, on this port. */
@@ -77,10 +77,10 @@ udp_bind(int fd, int domain, const struct netaddr *local, enum udp_share share)
 	socklen_t len = ident_to_sockaddr(local, domain, &ss);
 	int error;
 
-	if (share == UDP_BESIDE)
+	if (share == UDP_BESIDE || share == UDP_LANE)
 		udp_bind_reuse(fd, true);
-	if (share == UDP_SHARED)
-		udp_bind_share(fd);
+	if (share == UDP_SHARED || share == UDP_LANE)
+		udp_bind_share(fd, true);
 	if (bind(fd, (struct sockaddr *)&ss, len) == 0)
 		return 0;
 	error = errno; /* /proc may be out of reach, as in a chroot */

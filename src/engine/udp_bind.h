@@ -11,6 +11,6 @@
 int udp_bind(int fd, int domain, const struct netaddr *local, enum udp_share);
 void udp_bind_reuse(int fd, bool on);
 /* SO_REUSEPORT, which also the sockets that are there already must have. */
-void udp_bind_share(int fd);
+void udp_bind_share(int fd, bool on);
 
 #endif

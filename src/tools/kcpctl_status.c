@@ -63,7 +63,7 @@ role_name(uint32_t role)
 /* --- the table --- */
 
 enum column { C_SESSION, C_PROGRAM, C_PID, C_ROLE, C_STATE, C_LOCAL, C_PEER, C_RTT, C_MTU, C_SENDQ, C_RECVQ, C_RETRANS, C_SENT,
-    C_RECEIVED, C_CRYPTO, COLUMNS };
+    C_RECEIVED, C_CRYPTO, C_THREAD, COLUMNS };
 
 #define CELL_LEN (NETADDR_STRLEN + 8)
 
@@ -72,7 +72,7 @@ struct row {
 };
 
 static const char *const titles[COLUMNS] = { "SESSION", "PROGRAM", "PID", "ROLE", "STATE", "LOCAL", "PEER", "RTT", "MTU", "SEND-Q",
-	"RECV-Q", "RETRANS", "SENT", "RECEIVED", "CRYPTO" };
+	"RECV-Q", "RETRANS", "SENT", "RECEIVED", "CRYPTO", "THREAD" };
 static const bool right_aligned[COLUMNS] = { [C_PID] = true, [C_RTT] = true, [C_MTU] = true, [C_SENDQ] = true, [C_RECVQ] = true,
 	[C_RETRANS] = true, [C_SENT] = true, [C_RECEIVED] = true };
 
@@ -115,6 +115,7 @@ set_row(struct row *r, const struct ctl_status *s)
 	snprintf(r->cell[C_SENT], CELL_LEN, "%" PRIu64, s->bytes_sent);
 	snprintf(r->cell[C_RECEIVED], CELL_LEN, "%" PRIu64, s->bytes_received);
 	set_text(r->cell[C_CRYPTO], s->crypto, sizeof(s->crypto));
+	snprintf(r->cell[C_THREAD], CELL_LEN, "%" PRIu32, s->thread);
 }
 
 static void
@@ -165,6 +166,7 @@ json_identity(struct json *j, const struct ctl_status *s)
 	json_string(j, "kind", s->kind == 1 ? "listener" : "session", 9);
 	json_string(j, "program", s->program, sizeof(s->program));
 	json_number(j, "pid", s->pid);
+	json_number(j, "thread", s->thread);
 	json_string(j, "role", role_name(s->role), 9);
 	json_string(j, "state", s->state, sizeof(s->state));
 	json_address(j, "local", &s->local);

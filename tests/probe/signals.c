@@ -221,7 +221,7 @@ interrupted(void (*prepare)(struct stage *), long (*call)(struct stage *))
 static void
 restarted(void (*prepare)(struct stage *), long (*call)(struct stage *))
 {
-	struct stage s = { 0 };
+	static struct stage s; /* the thread may look at it later than the call returns */
 	pthread_t t;
 	long n;
 
