@@ -282,10 +282,9 @@ main(int argc, char **argv)
 				emulated(profiles[i], &senders[j], seed, seconds);
 	if (strchr("s", only[0]))
 		printf("start of a flow, %u seeds: median (and worst)\n", START_SEEDS);
-	for (size_t i = 0; i < sizeof(profiles) / sizeof(profiles[0]) && strchr("s", only[0]); i++)
+	for (size_t i = 0; i < (argc > 3 ? 1 : sizeof(profiles) / sizeof(profiles[0])) && strchr("s", only[0]); i++)
 		for (size_t j = 0; j < 2; j++)
-			if (argc < 4 || strcmp(argv[3], profiles[i]) == 0)
-				starts(profiles[i], &senders[j], seed);
+			starts(argc > 3 ? argv[3] : profiles[i], &senders[j], seed);
 	for (int loss = 0; loss <= 10 && strchr("t", only[0]); loss = loss == 0 ? 2 : loss == 2 ? 5 : loss + 5) {
 		for (uint32_t period = 20000; period <= 200000; period *= 10) {
 			struct simlink_config link = { .rate = 20 * MBIT, .delay = 25000, .queue = 125000, .loss = loss / 100.0 };

@@ -59,8 +59,12 @@ struct cc_bbr {
 	uint8_t rise_n;            /* samples in rise_min */
 	uint32_t rise_min;         /* us */
 	uint32_t rise_floor;       /* us: what had another reason than a queue */
-	uint64_t doubt_bw;         /* the estimate when start-up ended for a queue that may have been jitter; 0: none */
-	uint64_t hold_end;         /* `delivered` that ends the waiting */
+	union {
+		uint64_t hold_end; /* while held: `delivered` that ends the waiting */
+		uint64_t doubt_bw; /* else: the estimate when start-up ended for a queue that may have been jitter; 0: none */
+	};
+	uint32_t hold_min;         /* us: least round trip since */
+	uint16_t hold_n, hold_queued; /* samples since, and those that came further apart than they were sent */
 	uint64_t round_end;        /* `delivered` that ends the round */
 	uint64_t full_bw;
 	uint64_t start_rate;       /* bytes/s: greatest before the pipe was full once */

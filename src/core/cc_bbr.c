@@ -104,9 +104,15 @@ max_update(struct bbr_max *m, uint64_t value, uint32_t round, uint32_t window)
 /* Where round trips jump from one datagram to the next, the luckiest says nothing about what has to be in flight, and a window made
  * from its time starves the flow: there the mean counts. A queue grows in small steps. */
 static bool
+uneven(const struct cc_bbr *b)
+{
+	return b->step > max64(b->min_rtt / STEP_DIVISOR, STEP_MIN_US);
+}
+
+static bool
 jittery(const struct cc_bbr *b)
 {
-	return b->step > max64(b->min_rtt / STEP_DIVISOR, STEP_MIN_US) && b->least_mean > b->min_rtt + b->min_rtt / 4;
+	return uneven(b) && b->least_mean > b->min_rtt + b->min_rtt / 4;
 }
 
 /* The path's round trip without a queue. */
@@ -301,20 +307,28 @@ judge_loss(struct cc *c, const struct cc_ack *a, bool round)
 	}
 }
 
+/* Round trips from here on are a queue's. */
+static uint64_t
+queue_from(const struct cc_bbr *b)
+{
+	uint64_t base = base_rtt(b), slack = min64(max64(b->min_rtt / RISE_DIVISOR, RISE_MIN_US), RISE_MAX_US);
+
+	if (b->least_mean == 0 && b->mean_n >= RISE_SAMPLES && uneven(b))
+		base = b->mean_sum / b->mean_n;
+	return max64(base, b->rise_floor) + (jittery(b) ? max64(slack, 2 * b->step) : slack);
+}
+
 /* HyStart++ (RFC 9406): the least of some samples is well above the path's own round trip. Those of jitter come as they were sent. */
 static void
 look_for_queue(struct cc_bbr *b, const struct cc_ack *a)
 {
-	uint64_t slack = min64(max64(b->min_rtt / RISE_DIVISOR, RISE_MIN_US), RISE_MAX_US);
-
 	if (a->rtt == 0)
 		return;
 	if (b->rise_n == 0 || a->rtt < b->rise_min)
 		b->rise_min = (uint32_t)a->rtt;
 	if (++b->rise_n < RISE_SAMPLES)
 		return;
-	b->rising = b->rise_min > max64(base_rtt(b), b->rise_floor) + (jittery(b) ? max64(slack, 2 * b->step) : slack) &&
-	    (b->held || a->queued);
+	b->rising = b->rise_min > queue_from(b) && (b->held || a->queued);
 	b->rise_n = 0;
 }
 
@@ -329,11 +343,25 @@ check_hold(struct cc_bbr *b, const struct cc_ack *a)
 			return;
 		b->held = true;
 		b->hold_end = a->delivered;
-	} else if (a->acked > 0 && a->prior_delivered >= b->hold_end) {
-		b->held = false;
-		b->full = b->rising;
-		b->doubt_bw = b->full ? b->bw.value[0] : 0;
+		b->full_at = (uint32_t)a->now;
+		b->hold_n = b->hold_queued = 0;
+		b->hold_min = b->rise_min;
+		return;
 	}
+	if (a->rtt != 0 && a->rtt < b->hold_min)
+		b->hold_min = a->rtt;
+	if (a->rate != 0 && b->hold_n < UINT16_MAX) {
+		b->hold_n++;
+		b->hold_queued += a->queued;
+	}
+	if (a->acked == 0 || a->prior_delivered < b->hold_end || (uint32_t)a->now - b->full_at < a->srtt)
+		return;
+	b->held = false;
+	/* Jitter was so high now and then, not all the time; and its datagrams come as they were sent. */
+	b->full = uneven(b) ? b->hold_min > queue_from(b) && b->hold_queued * 4u >= b->hold_n * 3u : b->rising;
+	b->doubt_bw = b->full ? b->bw.value[0] : 0;
+	if (b->full)
+		b->full_bw = b->doubt_bw;
 }
 
 static void
@@ -372,15 +400,21 @@ enter_probe_bw(struct cc_bbr *b, const struct cc_ack *a)
 	b->full_by_loss = false;
 }
 
-/* A full pipe gives no more to a flow that sends a quarter more. */
+/* A full pipe gives no more to a flow that sends a quarter more; one that gives a little more is asked again. */
 static void
 settle_doubt(struct cc_bbr *b)
 {
-	if (b->bw.value[0] > b->doubt_bw + b->doubt_bw / 8 && !b->congested) {
+	uint64_t bw = b->bw.value[0];
+
+	if (bw > b->doubt_bw + b->doubt_bw / 8 && !b->congested) {
 		b->rise_floor = b->rise_min;
 		b->state = BBR_STARTUP;
 		b->full = false;
 		b->full_bw = b->full_rounds = 0;
+	} else if (bw > b->full_bw + b->full_bw / 32 && !b->congested) {
+		b->full_bw = bw;
+		b->phase = 0;
+		return;
 	}
 	b->doubt_bw = 0;
 }
@@ -406,7 +440,8 @@ advance_phase(struct cc *c, const struct cc_ack *a)
 	} else if (b->phase == 2) {
 		c->calm_to = (uint32_t)a->now;
 	}
-	if (b->phase == 2 && b->doubt_bw != 0)
+	/* The fast phase shows in the round trip after the one that drains it. */
+	if (b->phase == 3 && b->doubt_bw != 0)
 		settle_doubt(b);
 }
 
