@@ -156,6 +156,24 @@ START_TEST(restart_in_mid_transfer)
 }
 END_TEST
 
+/* One of several threads on a port speaks for its own sessions only. */
+START_TEST(another_threads_session_is_not_reset)
+{
+	struct session_config own = cfg;
+
+	own.lanes = 3;
+	own.lane = (uint8_t)_i;
+	open_with(&cfg, &own);
+	ck_assert_uint_eq((session_id(server) & 0xff) % 3, _i);
+	own.lane = (uint8_t)((_i + 1) % 3);
+	sesspair_restart(&sp, &own, kept_secret);
+	ck_assert(!told());
+	own.lane = (uint8_t)_i;
+	sesspair_restart(&sp, &own, kept_secret);
+	ck_assert(told());
+}
+END_TEST
+
 /* An idle client hears of it when it asks whether the server is alive. */
 START_TEST(restart_is_noticed_by_keepalive)
 {
@@ -438,6 +456,7 @@ main(void)
 	tcase_add_checked_fixture(tc, setup, teardown);
 	tcase_add_loop_test(tc, restart_is_told, 0, 3);
 	tcase_add_loop_test(tc, restart_in_mid_transfer, 0, 50);
+	tcase_add_loop_test(tc, another_threads_session_is_not_reset, 0, 3);
 	tcase_add_test(tc, restart_is_noticed_by_keepalive);
 	tcase_add_loop_test(tc, secret_must_be_the_same, 0, 5);
 	tcase_add_test(tc, shared_port_stays_silent);
