@@ -62,12 +62,13 @@ START_TEST(test_read_finds_what_was_set)
 	int fd = socket(AF_INET, SOCK_STREAM, 0), one = 1, idle = 33;
 	struct linger lg = { 1, 5 };
 	struct options o = { 0 }, copy = { 0 };
-	int seconds = 0;
+	struct options_usual *usual = NULL;
+	int seconds = 0, other = socket(AF_INET6, SOCK_STREAM, 0), two = 2;
 
 	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
 	setsockopt(fd, IPPROTO_TCP, TCP_KEEPIDLE, &idle, sizeof(idle));
 	setsockopt(fd, SOL_SOCKET, SO_LINGER, &lg, sizeof(lg));
-	ck_assert_int_eq(options_read(m, &o, fd, AF_INET), 0);
+	ck_assert_int_eq(options_read(m, &usual, &o, fd, AF_INET, 5), 0);
 	ck_assert_int_eq(options_copy(m, &copy, &o), 0);
 	ck_assert_int_eq(options_int(&copy, IPPROTO_TCP, TCP_NODELAY, 0), 1);
 	ck_assert_int_eq(options_int(&copy, IPPROTO_TCP, TCP_KEEPIDLE, 7200), 33);
@@ -75,8 +76,23 @@ START_TEST(test_read_finds_what_was_set)
 	ck_assert(options_linger(&copy, &seconds));
 	ck_assert_int_eq(seconds, 5);
 	ck_assert_uint_eq(copy.count, 3);
-	close(fd);
 	options_dispose(m, &o);
+	/* What fresh sockets carry was read already. */
+	setsockopt(fd, IPPROTO_TCP, TCP_KEEPCNT, &two, sizeof(two));
+	ck_assert_int_eq(options_read(m, &usual, &o, fd, AF_INET, 6), 0);
+	ck_assert_uint_eq(o.count, 4);
+	ck_assert_int_eq(options_int(&o, IPPROTO_TCP, TCP_KEEPCNT, 9), 2);
+	options_dispose(m, &o);
+	if (other >= 0) {
+		setsockopt(other, IPPROTO_IPV6, IPV6_UNICAST_HOPS, &two, sizeof(two));
+		ck_assert_int_eq(options_read(m, &usual, &o, other, AF_INET6, 7), 0);
+		ck_assert_uint_eq(o.count, 1);
+		ck_assert_int_eq(options_int(&o, IPPROTO_IPV6, IPV6_UNICAST_HOPS, 64), 2);
+		options_dispose(m, &o);
+		close(other);
+	}
+	close(fd);
+	options_usual_free(m, usual);
 	options_dispose(m, &copy);
 }
 END_TEST

@@ -275,7 +275,7 @@ listener_setup(struct loop *l, struct listener *li, int tcp_fd, bool shared, enu
 	if ((opts.set & (1u << RULES_OPT_UDP_PORT)) && opts.udp_port != 0)
 		local.port = opts.udp_port;
 	if ((error = listener_open_udp(l, li, &local, tcp_fd, shared)) != 0 ||
-	    (error = options_read(l->mem, &li->options, tcp_fd, li->ident.domain)) != 0)
+	    (error = options_read(l->mem, &l->usual, &li->options, tcp_fd, li->ident.domain, l->now)) != 0)
 		return error;
 	if ((error = sesscfg_make(l, &opts, &cfg)) != 0)
 		return error;

@@ -18,6 +18,7 @@ struct keyring_entry;
 struct listener;
 struct loop;
 struct mem;
+struct options_usual;
 struct udp_io;
 struct udp_sock;
 
@@ -65,6 +66,7 @@ struct loop {
 	struct endpoint *ep;
 	struct udp_io *io;
 	struct keyring_entry *keyring;
+	struct options_usual *usual; /* NULL: no socket's options were read yet */
 	uint64_t keyring_looked; /* when key files were looked at last */
 	uint64_t id;            /* 48 bits: ident.engine; the low four are the number of this thread (engine.h) */
 	uint64_t now;           /* microseconds, CLOCK_MONOTONIC, read once per turn */

@@ -105,27 +105,72 @@ options_is_locked(int fd, int level, int name)
 	return locks & (name == SO_SNDBUF ? SOCK_SNDBUF_LOCK : SOCK_RCVBUF_LOCK);
 }
 
-int
-options_read(struct mem *m, struct options *o, int tcp_fd, int domain)
-{
-	int fresh = fdroom_socket(domain, SOCK_STREAM, IPPROTO_TCP), error = 0;
+#define EARLY (sizeof(options_early) / sizeof(options_early[0]))
 
-	if (fresh < 0)
+/* One address family's; len 0: the kernel has no such option. */
+struct usual_values {
+	uint64_t until;
+	struct {
+		uint8_t len, value[OPTIONS_LEN_MAX];
+	} of[EARLY];
+};
+
+struct options_usual {
+	struct usual_values inet, inet6;
+};
+
+/* NULL: no memory, or no socket (errno). */
+static const struct usual_values *
+usual_values(struct mem *m, struct options_usual **usual, int domain, uint64_t now)
+{
+	struct usual_values *u;
+	int fresh;
+
+	if (*usual == NULL && (*usual = mem_alloc(m, sizeof(**usual))) == NULL) {
+		errno = ENOBUFS;
+		return NULL;
+	}
+	u = domain == AF_INET6 ? &(*usual)->inet6 : &(*usual)->inet;
+	if (now < u->until)
+		return u;
+	if ((fresh = fdroom_socket(domain, SOCK_STREAM, IPPROTO_TCP)) < 0)
+		return NULL;
+	for (size_t i = 0; i < EARLY; i++) {
+		socklen_t len = sizeof(u->of[i].value);
+
+		u->of[i].len = getsockopt(fresh, options_early[i].level, options_early[i].name, u->of[i].value, &len) == 0 ? (uint8_t)len : 0;
+	}
+	close(fresh);
+	u->until = now + OPTIONS_USUAL_US;
+	return u;
+}
+
+void
+options_usual_free(struct mem *m, struct options_usual *usual)
+{
+	mem_free(m, usual, sizeof(*usual));
+}
+
+int
+options_read(struct mem *m, struct options_usual **usual, struct options *o, int tcp_fd, int domain, uint64_t now)
+{
+	const struct usual_values *u = usual_values(m, usual, domain, now);
+	int error = 0;
+
+	if (u == NULL)
 		return errno;
-	for (size_t i = 0; error == 0 && i < sizeof(options_early) / sizeof(options_early[0]); i++) {
-		uint8_t have[OPTIONS_LEN_MAX], usual[OPTIONS_LEN_MAX];
-		socklen_t hlen = sizeof(have), ulen = sizeof(usual);
+	for (size_t i = 0; error == 0 && i < EARLY; i++) {
+		uint8_t have[OPTIONS_LEN_MAX];
+		socklen_t len = sizeof(have);
 		int level = options_early[i].level, name = options_early[i].name;
 
 		if ((level == IPPROTO_IPV6 && domain != AF_INET6) ||
-		    getsockopt(tcp_fd, level, name, have, &hlen) != 0 || hlen == 0)
+		    getsockopt(tcp_fd, level, name, have, &len) != 0 || len == 0)
 			continue;
-		if (!options_is_locked(tcp_fd, level, name) && getsockopt(fresh, level, name, usual, &ulen) == 0 && ulen == hlen &&
-		    memcmp(have, usual, hlen) == 0)
+		if (!options_is_locked(tcp_fd, level, name) && u->of[i].len == len && memcmp(have, u->of[i].value, len) == 0)
 			continue;
-		error = options_keep(m, o, level, name, have, hlen);
+		error = options_keep(m, o, level, name, have, len);
 	}
-	close(fresh);
 	return error;
 }
 

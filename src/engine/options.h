@@ -25,8 +25,14 @@ struct options {
 };
 
 void options_dispose(struct mem *, struct options *);
-/* What a TCP socket of the program carries before connect() or listen(), as far as it differs from a fresh one. */
-int options_read(struct mem *, struct options *, int tcp_fd, int domain);
+/* What fresh sockets carry, asked for once in OPTIONS_USUAL_US: a program that connects often need not pay for it each time. */
+struct options_usual;
+#define OPTIONS_USUAL_US UINT64_C(1000000)
+
+/* What a TCP socket of the program carries before connect() or listen(), as far as it differs from a fresh one.
+ * *usual: NULL at first; stays with the caller, allocated from `m`. `now`: us. */
+int options_read(struct mem *, struct options_usual **usual, struct options *, int tcp_fd, int domain, uint64_t now);
+void options_usual_free(struct mem *, struct options_usual *);
 /* As the kernel would on a TCP socket (errno for errno), and remembers. 0 or positive errno. */
 int options_set(struct mem *, struct options *, int domain, int level, int name, const void *value, size_t len);
 /* The remembered value, else that of a fresh TCP socket. *len in: room, out: length. 0 or positive errno. */

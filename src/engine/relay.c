@@ -229,7 +229,7 @@ relay_connect(struct loop *l, int tcp_fd, const struct netaddr *peer, struct con
 		goto fail;
 	}
 	if ((error = relay_open_udp(l, c, tcp_fd, peer)) != 0 ||
-	    (error = options_read(l->mem, &c->options, tcp_fd, c->ident.domain)) != 0)
+	    (error = options_read(l->mem, &l->usual, &c->options, tcp_fd, c->ident.domain, l->now)) != 0)
 		goto fail;
 	if ((error = sesscfg_make(l, &opts, &cfg)) != 0)
 		goto fail;
