@@ -8,6 +8,7 @@
 #include <sys/time.h>
 
 #include "ctl.h"
+#include "engine/fdroom.h"
 #include "real.h"
 #include "shim.h"
 #include "swap.h"
@@ -68,7 +69,23 @@ connect_matches(const struct sockaddr *sa, socklen_t len)
 	return match(sa, len, &a) != RULES_TCP;
 }
 
-/* What the kernel refuses by itself is left to it: another family, IPv4 over an IPv6-only socket. */
+/* Bound to where it is to connect to. */
+static bool
+is_itself(int fd, const struct netaddr *a)
+{
+	struct sockaddr_storage ss;
+	socklen_t len = sizeof(ss);
+	struct netaddr own;
+
+	if (real()->getsockname(fd, (struct sockaddr *)&ss, &len) != 0 || !ident_from_sockaddr(&own, (struct sockaddr *)&ss, len) ||
+	    own.port != a->port)
+		return false;
+	replace_any(&own);
+	netaddr_unmap(&own);
+	return own.family == a->family && memcmp(own.ip, a->ip, sizeof(own.ip)) == 0;
+}
+
+/* What the kernel refuses by itself is left to it: another family, IPv4 over an IPv6-only socket. So is a socket that connects to itself. */
 static bool
 is_candidate(int fd, int family, const struct netaddr *a)
 {
@@ -80,7 +97,7 @@ is_candidate(int fd, int family, const struct netaddr *a)
 	if (domain == AF_INET6 && a->family == 4 &&
 	    (real()->getsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &only, &len) != 0 || only))
 		return false;
-	return true;
+	return !is_itself(fd, a);
 }
 
 /* A connection attempt in the course of one connect(). */
@@ -238,7 +255,7 @@ connect_dissolve(int fd, const struct ident *id)
 	ctl_prepare(&req, CTL_DISCONNECT, id);
 	(void)ctl_exchange(id->engine, &req, fd, &rep, &tcp);
 	if (tcp < 0)
-		tcp = socket(id->domain, SOCK_STREAM | SOCK_CLOEXEC, IPPROTO_TCP);
+		tcp = fdroom_socket(id->domain, SOCK_STREAM, IPPROTO_TCP);
 	if (tcp < 0)
 		return errno;
 	return swap_socket(fd, cookie, tcp, flags);

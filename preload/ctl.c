@@ -6,6 +6,7 @@
 #include <sys/socket.h>
 #include <sys/time.h>
 
+#include "engine/fdroom.h"
 #include "real.h"
 
 /* A stopped or wedged engine must not hang calls that never block over TCP. */
@@ -26,7 +27,7 @@ ctl_open(uint64_t engine)
 {
 	struct sockaddr_un un;
 	socklen_t len = ident_engine_name(engine, &un);
-	int sock = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
+	int sock = fdroom_socket(AF_UNIX, SOCK_SEQPACKET, 0);
 	int rc, saved;
 
 	if (sock < 0)
@@ -85,7 +86,10 @@ ctl_receive(int sock, struct ctl_reply *rep, int *fd)
 
 	if (fd)
 		*fd = -1;
-	n = real()->recvmsg(sock, &msg, MSG_CMSG_CLOEXEC);
+	/* The room for a descriptor is looked for when it is there. */
+	n = fd ? real()->recv(sock, &(char){ 0 }, 1, MSG_PEEK) : 1;
+	if (n > 0)
+		n = fd ? fdroom_recvmsg(sock, &msg, MSG_DONTWAIT) : real()->recvmsg(sock, &msg, MSG_CMSG_CLOEXEC);
 	if (n < 0)
 		return -1;
 	c = CMSG_FIRSTHDR(&msg);

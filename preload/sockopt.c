@@ -5,9 +5,11 @@
 #include <sys/time.h>
 
 #include "ctl.h"
+#include "engine/fdroom.h"
 #include "real.h"
 #include "shim.h"
 #include "state.h"
+#include "swap.h"
 
 /* Where an option at SOL_SOCKET is answered; what is not listed here, and all other levels, is the engine's. */
 enum owner {
@@ -28,6 +30,7 @@ owner_of(int level, int name)
 	case SO_PROTOCOL:
 	case SO_ACCEPTCONN:
 	case SO_ERROR:
+	case SO_PEERNAME:
 		return OWNER_IDENTITY;
 	case SO_RCVTIMEO_OLD:
 	case SO_SNDTIMEO_OLD:
@@ -69,7 +72,7 @@ identity_option(int fd, const struct ident *id, int name)
 static int
 scratch_get(const struct ident *id, int level, int name, void *value, socklen_t *len)
 {
-	int scratch = socket(id->domain, SOCK_STREAM | SOCK_CLOEXEC, IPPROTO_TCP), error = 0;
+	int scratch = fdroom_socket(id->domain, SOCK_STREAM, IPPROTO_TCP), error = 0;
 
 	if (scratch < 0)
 		return ENOBUFS;
@@ -82,7 +85,7 @@ scratch_get(const struct ident *id, int level, int name, void *value, socklen_t 
 static int
 scratch_set(const struct ident *id, int level, int name, const void *value, socklen_t len)
 {
-	int scratch = socket(id->domain, SOCK_STREAM | SOCK_CLOEXEC, IPPROTO_TCP), error = 0;
+	int scratch = fdroom_socket(id->domain, SOCK_STREAM, IPPROTO_TCP), error = 0;
 
 	if (scratch < 0)
 		return ENOBUFS;
@@ -141,6 +144,24 @@ set_both(int fd, const struct ident *id, int name, const void *value, socklen_t 
 	return error;
 }
 
+/* getpeername(2) by another name. */
+static int
+peer_name(int fd, const struct ident *id, void *value, socklen_t *len)
+{
+	struct sockaddr_storage ss;
+	socklen_t n = sizeof(ss);
+	int error;
+
+	if (id->role == IDENT_LISTENER || state_of(fd, id) != CTL_ST_ESTABLISHED)
+		return ENOTCONN;
+	if ((error = shim_copy_address(&id->peer, id->domain, (struct sockaddr *)&ss, &n)) != 0)
+		return error;
+	if (n < *len)
+		return EINVAL;
+	memcpy(value, &ss, *len);
+	return 0;
+}
+
 static int
 get_ours(int fd, const struct ident *id, int level, int name, void *value, socklen_t *len)
 {
@@ -154,6 +175,8 @@ get_ours(int fd, const struct ident *id, int level, int name, void *value, sockl
 		return EFAULT;
 	switch (owner_of(level, name)) {
 	case OWNER_IDENTITY:
+		if (name == SO_PEERNAME)
+			return peer_name(fd, id, value, len);
 		number = identity_option(fd, id, name);
 		if (*len > sizeof(number))
 			*len = sizeof(number);
@@ -166,9 +189,19 @@ get_ours(int fd, const struct ident *id, int level, int name, void *value, sockl
 	}
 }
 
+/* Nothing tells when bytes are no longer needed, so programs had better copy them: refused as by a system that cannot. Sockets that may
+ * become ours would take the option with them. */
+static bool
+is_zero_copy(int level, int name)
+{
+	return level == SOL_SOCKET && name == SO_ZEROCOPY;
+}
+
 static int
 set_ours(int fd, const struct ident *id, int level, int name, const void *value, socklen_t len)
 {
+	if (is_zero_copy(level, name))
+		return ENOPROTOOPT;
 	if ((int)len < 0)
 		return EINVAL;
 	if (value == NULL && len != 0)
@@ -214,7 +247,13 @@ setsockopt(int fd, int level, int name, const void *value, socklen_t len)
 	int saved = errno, error;
 
 	if (!shim_ours(fd, &id)) {
-		int rc = real()->setsockopt(fd, level, name, value, len);
+		int rc, domain;
+
+		if (is_zero_copy(level, name) && shim.config.active && swap_is_idle_tcp(fd, &domain)) {
+			errno = ENOPROTOOPT;
+			return -1;
+		}
+		rc = real()->setsockopt(fd, level, name, value, len);
 
 		if (rc == 0 && shim.config.active)
 			note_linger(level, name, value, len);

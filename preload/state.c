@@ -65,6 +65,9 @@ state_take_error(int fd, const struct ident *id)
 	/* The kernel pair tells that an error is pending, as the engine sees to; the session knows which. */
 	if (pending != 0 && engine_error(fd, id, &told))
 		pending = told ? told : pending;
+	/* A reset behind the end of the stream is nothing to the pair, which reading would tell it in place of the end. */
+	else if (pending == 0 && (events_now(fd) & POLLHUP) && engine_error(fd, id, &told) && told == EPIPE)
+		pending = EPIPE;
 	errno = saved;
 	return pending;
 }

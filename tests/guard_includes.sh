@@ -29,7 +29,7 @@ allowed() {
 	src/engine:src/core:*) return 0 ;;
 	src/tools:src/core:* | src/tools:src/engine:*) return 0 ;;
 	preload:src/engine:*/ident.h | preload:src/engine:*/ctlproto.h) return 0 ;;
-	preload:src/engine:*/config.h | preload:src/engine:*/engine.h) return 0 ;;
+	preload:src/engine:*/config.h | preload:src/engine:*/engine.h | preload:src/engine:*/fdroom.h) return 0 ;;
 	preload:src/engine:ident.h | preload:src/core:*netaddr.h | preload:src/core:*rules.h) return 0 ;;
 	esac
 	return 1

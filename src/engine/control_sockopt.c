@@ -4,6 +4,7 @@
 #include <linux/sockios.h>
 #include <linux/tcp.h>
 #include <netinet/in.h>
+#include <sched.h>
 #include <string.h>
 #include <sys/socket.h>
 
@@ -120,6 +121,11 @@ control_getsockopt(struct loop *l, struct conn *c, struct listener *li, const st
 		return sockopt_error(l, c, q->id, ino, r, q->optlen);
 	if (c != NULL && c->session == NULL && q->level != SOL_KCP)
 		return tunnel_getsockopt(c, q, r);
+	if (c != NULL && q->level == SOL_SOCKET && q->optname == SO_INCOMING_CPU) {
+		int cpu = sched_getcpu();
+
+		return sockopt_put(r, q->optlen, &cpu, sizeof(cpu));
+	}
 	if (q->level == IPPROTO_TCP && (q->optname == TCP_INFO || q->optname == TCP_MAXSEG)) {
 		struct tcp_info ti;
 		int mss;

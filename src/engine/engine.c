@@ -17,6 +17,7 @@
 #include "ctlproto.h"
 #include "fdroom.h"
 #include "ident.h"
+#include "fdroom.h"
 #include "log.h"
 #include "loop.h"
 
@@ -99,9 +100,13 @@ engine_own_table(int *keep, int nkeep)
 	for (int i = 0; i < nkeep; i++) {
 		if (keep[i] < 0)
 			continue;
-		/* A number of its own; everything else is closed below. */
-		if ((keep[i] = fcntl(keep[i], F_DUPFD_CLOEXEC, 0)) < 0)
+		/* A number of its own, while there is one; everything else is closed below. */
+		int own = fcntl(keep[i], F_DUPFD_CLOEXEC, 0);
+
+		if (own < 0 && errno != EMFILE)
 			return errno;
+		if (own >= 0)
+			keep[i] = own;
 		top = keep[i] > top ? keep[i] : top;
 	}
 	for (int fd = 0, next; fd <= top; fd = next + 1) {
@@ -167,11 +172,11 @@ engine_control_socket(uint64_t id)
 {
 	struct sockaddr_un un;
 	socklen_t len = ident_engine_name(id, &un);
-	int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	int fd = fdroom_socket(AF_UNIX, SOCK_SEQPACKET, 0);
 
 	if (fd < 0)
 		return -1;
-	if (bind(fd, (struct sockaddr *)&un, len) == 0 && listen(fd, 1024) == 0)
+	if (fcntl(fd, F_SETFL, O_NONBLOCK) == 0 && bind(fd, (struct sockaddr *)&un, len) == 0 && listen(fd, 1024) == 0)
 		return fd;
 	close(fd);
 	return -1;
@@ -237,7 +242,7 @@ engine_move_out(uint64_t id)
 	struct ctl_reply r;
 	struct sockaddr_un un;
 	socklen_t len = ident_engine_name(id, &un);
-	int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0), error = 0;
+	int fd = fdroom_socket(AF_UNIX, SOCK_SEQPACKET, 0), error = 0;
 
 	memset(&q, 0, sizeof(q));
 	memset(&r, 0, sizeof(r));

@@ -1,4 +1,4 @@
-/* fdroom: descriptors for the engine when the program's RLIMIT_NOFILE is used up.
+/* fdroom: descriptors of our own when the program's RLIMIT_NOFILE is used up.
  *
  * The limit belongs to the process, but the engine's table is its own: a server that may hold 1024 connections needs as many
  * again here. A call that meets EMFILE is repeated with the soft limit raised to the hard one for just that call.

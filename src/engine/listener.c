@@ -17,6 +17,7 @@
 #include "config.h"
 #include "fdroom.h"
 #include "lanes.h"
+#include "listener_defer.h"
 #include "listener_tcp.h"
 #include "log.h"
 #include "relay.h"
@@ -152,6 +153,9 @@ listener_ready(struct loop *l, struct source *src, uint32_t events)
 {
 	struct listener *li = (struct listener *)src;
 
+	/* The kernel's sign that its queue was not empty. */
+	if ((events & EPOLLHUP) && (events & EPOLLERR))
+		listener_forsake(l, li);
 	if (events & EPOLLHUP)
 		listener_close(l, li);
 	else

@@ -12,6 +12,7 @@
 #include "../core/mem.h"
 #include "control.h"
 #include "listener.h"
+#include "listener_defer.h"
 #include "log.h"
 #include "relay.h"
 #include "udp.h"
@@ -151,6 +152,7 @@ loop_init(struct loop *l, const struct config *cfg, uint64_t id, int ctl)
 	l->next_id = loop_lane(l) + 1 - cfg->threads;
 	l->pid = getpid();
 	l->now = loop_clock();
+	l->defer_look = KCP_NEVER;
 	LIST_INIT(&l->listeners);
 	LIST_INIT(&l->udps);
 	LIST_INIT(&l->clients);
@@ -240,7 +242,7 @@ static uint64_t
 loop_deadline(struct loop *l)
 {
 	uint64_t times[] = { udp_blocked(l) ? KCP_NEVER : endpoint_deadline(l->ep), relay_deadline(l), udp_close_lame(l),
-		udp_poll_deadline(l) };
+		udp_poll_deadline(l), listener_defer_deadline(l) };
 	uint64_t first = times[0];
 
 	for (size_t i = 1; i < sizeof(times) / sizeof(times[0]); i++)
@@ -283,6 +285,7 @@ loop_run(struct loop *l)
 		control_turn(l, n < LOOP_BATCH);
 		udp_poll_due(l);
 		relay_timers(l);
+		listener_defer_timers(l);
 		more = loop_work(l);
 		loop_bury_dead(l);
 	}

@@ -70,6 +70,7 @@ struct loop {
 	uint64_t keyring_looked; /* when key files were looked at last */
 	uint64_t id;            /* 48 bits: ident.engine; the low four are the number of this thread (engine.h) */
 	uint64_t now;           /* microseconds, CLOCK_MONOTONIC, read once per turn */
+	uint64_t defer_look;    /* when connections that TCP_DEFER_ACCEPT holds back are looked at, KCP_NEVER: none */
 	uint64_t wall_told;   /* when the endpoint was last told the wall clock */
 	pid_t pid;              /* process that runs the loop */
 	bool carrier;           /* an orphan: leave when nothing is left to carry */

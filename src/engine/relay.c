@@ -23,6 +23,7 @@
 #include "filler.h"
 #include "kcpopt.h"
 #include "listener.h"
+#include "listener_defer.h"
 #include "log.h"
 #include "relay_io.h"
 #include "sesscfg.h"
@@ -391,9 +392,10 @@ relay_session_ready(struct loop *l, struct session *s)
 	struct conn *c = session_owner(s);
 	unsigned ev = session_take_events(s);
 
-	if (c == NULL && (ev & SESSION_EV_OPENED) && session_listener(s) != 0) {
+	if (c == NULL && listener_defer_over(l, s, ev)) {
 		listener_accepted(l, s);
 		c = session_owner(s);
+		ev |= SESSION_EV_OPENED | SESSION_EV_READABLE;
 	}
 	if (c == NULL) {
 		if (session_state(s) == SESSION_CLOSED)

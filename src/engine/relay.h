@@ -50,6 +50,7 @@ struct conn {
 	bool opened, reported;      /* session opened; connect()'s result was told */
 	bool aborted;               /* ended with a RST, which may have to be repeated */
 	uint8_t reset;              /* closed with SO_LINGER 0: turns left until the RST, behind what may still go */
+	uint64_t forsaken_until;    /* its listener was closed with connections in its queue: until then it may be one of them */
 	uint64_t keep_idle_us;      /* the rule's keepalive, in force until the program says something itself */
 	uint64_t cork_deadline;     /* corked bytes go out then (200 ms as tcp(7)), KCP_NEVER: nothing held */
 	LIST_ENTRY(conn) by_id;

@@ -13,6 +13,7 @@
 #include "../core/session.h"
 #include "buffers.h"
 #include "control.h"
+#include "listener_defer.h"
 #include "log.h"
 
 #define RELAY_IOV 128            /* segments moved by one system call */
@@ -208,8 +209,8 @@ relay_close_pair(struct loop *l, struct conn *c)
 {
 	int queued = 0;
 
-	/* Without unread bytes closing is an orderly end. */
-	if (c->error == 0)
+	/* Without unread bytes closing is an orderly end. So is a reset to who has seen the end of the stream: reading tells that again. */
+	if (c->error == 0 || c->eof_sent)
 		relay_discard(c->src.fd, SIZE_MAX);
 	/* With them the kernel first tells the program and then frees them, which shows POLLOUT late after a pending connect(): as little
 	 * as shows none yet is left to free. Bytes of the program stay, or a blocked writer would go on for a moment. */
@@ -300,7 +301,7 @@ relay_ready(struct loop *l, struct source *src, uint32_t events)
 		c->rdhup = c->readable = true;
 	if ((events & EPOLLHUP) && !c->hup) {
 		/* EPOLLERR: closed with bytes unread, which TCP answers with a RST. */
-		c->discard |= (events & EPOLLERR) != 0;
+		c->discard |= (events & EPOLLERR) != 0 || listener_forsaken(l, c);
 		/* Our own shutdown after the peer's FIN and the program's shutdown() look like a close, too:
 		 * then nothing is left to move and the session ends anyway. */
 		c->hup = true;

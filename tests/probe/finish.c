@@ -18,10 +18,46 @@ PROBE(end, peer_closes)
 	out_rc("read", read(p.client, &c, 1));
 	out_rc("read", read(p.client, &c, 1));
 	out_rc("send", send(p.client, &c, 1, MSG_NOSIGNAL));
-	out_events("poll", events_until(p.client, POLLHUP | POLLERR));
+	/* POLLERR: see reset_behind_end. */
+	out_events("poll", events_until(p.client, POLLHUP) & ~POLLERR);
 	out_rc("send", send(p.client, &c, 1, MSG_NOSIGNAL));
 	out_rc("send", send(p.client, &c, 1, MSG_NOSIGNAL));
 	out_rc("read", read(p.client, &c, 1));
+}
+
+PROBE(end, reset_behind_end)
+{
+	struct pair p;
+
+	make_pair(&p);
+	close(p.server);
+	events_until(p.client, POLLIN | POLLRDHUP);
+	send(p.client, "x", 1, MSG_NOSIGNAL);
+	out_events("poll", events_until(p.client, POLLHUP));
+}
+
+/* The order of a server that answers without reading all of the request. */
+PROBE(end, reset_behind_answer)
+{
+	struct pair p;
+	int error = -1;
+	socklen_t len = sizeof(error);
+	char buf[100];
+
+	make_pair(&p);
+	write_pattern(p.client, 50000);
+	events_until(p.server, POLLIN);
+	write_pattern(p.server, 20);
+	shutdown(p.server, SHUT_WR);
+	settle();
+	close(p.server);
+	settle();
+	out_rc("read", recv(p.client, buf, sizeof(buf), MSG_DONTWAIT));
+	out_rc("read", recv(p.client, buf, sizeof(buf), MSG_DONTWAIT));
+	out_rc("error", getsockopt(p.client, SOL_SOCKET, SO_ERROR, &error, &len));
+	out(":%s", strerrorname_np(error));
+	out_rc("read", recv(p.client, buf, sizeof(buf), MSG_DONTWAIT));
+	out_rc("send", send(p.client, buf, 1, MSG_NOSIGNAL));
 }
 
 PROBE(end, peer_shuts_writing)

@@ -207,7 +207,7 @@ ring(void)
 static void
 interrupted(void (*prepare)(struct stage *), long (*call)(struct stage *))
 {
-	struct stage s = { 0 };
+	static struct stage s;
 	long n;
 
 	prepare(&s);
@@ -273,7 +273,7 @@ static void
 limited(void (*prepare)(struct stage *), long (*call)(struct stage *), int option)
 {
 	struct timeval tv = { 10, 0 };
-	struct stage s = { 0 };
+	static struct stage s;
 
 	prepare(&s);
 	setsockopt(s.fd, SOL_SOCKET, option, &tv, sizeof(tv));
@@ -290,7 +290,7 @@ PROBE(limited, connect) { limited(stage_connect, call_connect, SO_SNDTIMEO); }
 
 PROBE(signal, connect_then_again)
 {
-	struct stage s = { 0 };
+	static struct stage s;
 
 	stage_connect(&s);
 	count_signals(SIGALRM, 0);
@@ -308,7 +308,7 @@ PROBE(signal, connect_then_again)
 
 PROBE(signal, connect_then_wait)
 {
-	struct stage s = { 0 };
+	static struct stage s;
 	pthread_t t;
 
 	stage_connect(&s);
@@ -324,7 +324,7 @@ PROBE(signal, connect_then_wait)
 PROBE(signal, connect_time_limit)
 {
 	struct timeval tv = { 0, 100000 };
-	struct stage s = { 0 };
+	static struct stage s;
 
 	stage_connect(&s);
 	setsockopt(s.fd, SOL_SOCKET, SO_SNDTIMEO, &tv, sizeof(tv));
@@ -337,7 +337,7 @@ PROBE(signal, connect_time_limit)
 
 PROBE(signal, partial_write)
 {
-	struct stage s = { 0 };
+	static struct stage s;
 	static char huge[32 << 20];
 	long n;
 
@@ -350,7 +350,7 @@ PROBE(signal, partial_write)
 
 PROBE(signal, partial_receive)
 {
-	struct stage s = { 0 };
+	static struct stage s;
 
 	stage_reader(&s);
 	relieve_reader(&s);
@@ -364,7 +364,7 @@ PROBE(signal, partial_receive)
 
 PROBE(signal, partial_receive_restart)
 {
-	struct stage s = { 0 };
+	static struct stage s;
 
 	stage_reader(&s);
 	relieve_reader(&s);
@@ -378,7 +378,7 @@ PROBE(signal, partial_receive_restart)
 static void
 masked(long (*call)(struct stage *, const sigset_t *))
 {
-	struct stage s = { 0 };
+	static struct stage s;
 	sigset_t none;
 
 	stage_reader(&s);
@@ -434,7 +434,7 @@ send_from_handler(int sig)
 PROBE(signal, handler_sends)
 {
 	struct sigaction sa = { .sa_handler = send_from_handler, .sa_flags = SA_RESTART };
-	struct stage s = { 0 };
+	static struct stage s;
 
 	stage_reader(&s);
 	handler_fd = s.p.server;
@@ -445,7 +445,7 @@ PROBE(signal, handler_sends)
 
 PROBE(signal, handler_closes)
 {
-	struct stage s = { 0 };
+	static struct stage s;
 	pid_t pid = getpid();
 
 	stage_reader(&s);

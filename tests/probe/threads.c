@@ -137,7 +137,7 @@ call_select(struct stage *s)
 static void
 cancelled(void (*prepare)(struct stage *), long (*call)(struct stage *))
 {
-	struct stage s = { 0 };
+	static struct stage s;
 	int before, after;
 	void *how = NULL;
 	pthread_t t;
@@ -186,7 +186,7 @@ call_many(struct stage *s)
 /* Wherever in the opening of connections the cancellation falls, the next one works. */
 PROBE(cancel, between)
 {
-	struct stage s = { 0 };
+	static struct stage s;
 	struct pair p;
 	void *how = NULL;
 	int ok = 0;
@@ -210,7 +210,7 @@ PROBE(cancel, between)
 /* Who waits holds on to the socket; the number is free at once. */
 PROBE(thread, close_under_reader)
 {
-	struct stage s = { 0 };
+	static struct stage s;
 	pthread_t t;
 
 	stage_reader(&s);
@@ -226,7 +226,7 @@ PROBE(thread, close_under_reader)
 
 PROBE(thread, close_under_poll)
 {
-	struct stage s = { 0 };
+	static struct stage s;
 	pthread_t t;
 
 	stage_reader(&s);
@@ -238,7 +238,7 @@ PROBE(thread, close_under_poll)
 
 PROBE(thread, close_under_accept)
 {
-	struct stage s = { 0 };
+	static struct stage s;
 	uint16_t port;
 	pthread_t t;
 
@@ -254,7 +254,7 @@ PROBE(thread, close_under_accept)
 
 PROBE(thread, close_under_connect)
 {
-	struct stage s = { 0 };
+	static struct stage s;
 	pthread_t t;
 
 	stage_connect(&s);
@@ -267,7 +267,7 @@ PROBE(thread, close_under_connect)
 
 PROBE(thread, close_under_writer)
 {
-	struct stage s = { 0 };
+	static struct stage s;
 	pthread_t t;
 
 	stage_writer(&s);
@@ -280,7 +280,7 @@ PROBE(thread, close_under_writer)
 
 PROBE(thread, dup2_over_reader)
 {
-	struct stage s = { 0 };
+	static struct stage s;
 	pthread_t t;
 	int other = open("/dev/null", O_RDONLY);
 
@@ -296,7 +296,7 @@ PROBE(thread, dup2_over_reader)
 
 PROBE(thread, dup2_over_accept)
 {
-	struct stage s = { 0 };
+	static struct stage s;
 	pthread_t t;
 	int other = open("/dev/null", O_RDONLY);
 	uint16_t port;
@@ -314,7 +314,7 @@ PROBE(thread, dup2_over_accept)
 
 PROBE(thread, shut_reading_under_reader)
 {
-	struct stage s = { 0 };
+	static struct stage s;
 	pthread_t t;
 
 	stage_reader(&s);
@@ -325,7 +325,7 @@ PROBE(thread, shut_reading_under_reader)
 
 PROBE(thread, shut_under_poll)
 {
-	struct stage s = { 0 };
+	static struct stage s;
 	pthread_t t;
 
 	stage_reader(&s);
@@ -336,7 +336,7 @@ PROBE(thread, shut_under_poll)
 
 PROBE(thread, shut_under_epoll)
 {
-	struct stage s = { 0 };
+	static struct stage s;
 	pthread_t t;
 
 	stage_reader(&s);
@@ -347,7 +347,7 @@ PROBE(thread, shut_under_epoll)
 
 PROBE(thread, shut_under_writer)
 {
-	struct stage s = { 0 };
+	static struct stage s;
 	pthread_t t;
 
 	stage_writer(&s);
@@ -358,7 +358,7 @@ PROBE(thread, shut_under_writer)
 
 PROBE(thread, reset_under_reader)
 {
-	struct stage s = { 0 };
+	static struct stage s;
 	pthread_t t;
 
 	stage_reader(&s);
@@ -371,7 +371,7 @@ PROBE(thread, reset_under_reader)
 
 PROBE(thread, reset_under_writer)
 {
-	struct stage s = { 0 };
+	static struct stage s;
 	pthread_t t;
 
 	stage_writer(&s);
@@ -384,7 +384,7 @@ PROBE(thread, reset_under_writer)
 
 PROBE(thread, reset_under_poll)
 {
-	struct stage s = { 0 };
+	static struct stage s;
 	pthread_t t;
 
 	stage_reader(&s);
@@ -396,7 +396,7 @@ PROBE(thread, reset_under_poll)
 
 PROBE(thread, end_under_reader)
 {
-	struct stage s = { 0 };
+	static struct stage s;
 	pthread_t t;
 
 	stage_reader(&s);
@@ -407,7 +407,7 @@ PROBE(thread, end_under_reader)
 
 PROBE(thread, reader_and_writer)
 {
-	struct stage s = { 0 };
+	static struct stage s;
 	pthread_t t;
 
 	stage_reader(&s);
@@ -436,7 +436,7 @@ PROBE(thread, two_acceptors)
 /* A thread that waits in epoll meets a socket that connects only later. */
 PROBE(thread, connect_while_watched)
 {
-	struct stage s = { 0 };
+	static struct stage s;
 	int listener = tcp_listener(5), server;
 	pthread_t t;
 
