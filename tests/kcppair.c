@@ -53,7 +53,7 @@ flush(struct kcppair *p, struct kcp *k, struct simlink *l)
 	for (;;) {
 		struct wire_writer w;
 
-		wire_writer_init(&w, p->codec, p->conv, buf, 1472);
+		wire_writer_init(&w, p->codec, p->conv, buf, kcp_get_config(k)->mtu > 1472 ? sizeof(buf) : 1472);
 		if (!kcp_output(k, &w, p->now))
 			break;
 		simlink_send(l, buf, w.len, p->now);

@@ -228,6 +228,33 @@ START_TEST(closed_window_opens_again)
 }
 END_TEST
 
+START_TEST(large_segments_do_not_widen_the_window)
+{
+	struct kcp_config c = config(WIRE_SESSION);
+	struct simlink_config link = clean;
+	struct kcppair p;
+	struct transfer t = { .total = 300000, .stream = 1 };
+	struct kcp_info i;
+
+	c.mtu = 2000;
+	c.rcv_wnd = 32;
+	kcppair_init(&p, &c, &link, &link, 3, 0);
+	while (t.read < t.total) {
+		uint64_t until = p.now + 5 * SECOND, before = t.read;
+
+		while (p.now < until) {
+			pump_out(&t, p.a, 4096, p.now);
+			kcppair_run(&p, p.now + SECOND / 10);
+		}
+		kcp_get_info(p.b, &i);
+		ck_assert_uint_le(i.readable_bytes, 32 * 1400 + 2000);
+		pump_in(&t, p.b, 20000, p.now);
+		ck_assert_uint_gt(t.read, before);
+	}
+	kcppair_dispose(&p);
+}
+END_TEST
+
 START_TEST(long_messages_cannot_deadlock)
 {
 	struct kcp_config c = config(WIRE_PLAIN);
@@ -472,6 +499,7 @@ main(void)
 	tcase_add_test(t, fin_both_ways);
 	tcase_add_loop_test(t, nothing_to_do_when_idle, 0, 2);
 	tcase_add_loop_test(t, closed_window_opens_again, 0, 4);
+	tcase_add_test(t, large_segments_do_not_widen_the_window);
 	tcase_add_test(t, long_messages_cannot_deadlock);
 	tcase_add_test(t, messages_are_fragmented);
 	tcase_add_loop_test(t, smaller_mtu_at_once, 0, 4);

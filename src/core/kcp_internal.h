@@ -8,6 +8,8 @@
 #include "rtt.h"
 #include "seq.h"
 
+/* Bytes that a segment of the receive window stands for: larger ones, where the path carries them, do not make it hold more. */
+#define KCP_WND_SEG 1400u
 #define KCP_WND_MAX (1u << 20)          /* segments; caps what a configuration or a peer's window can ask for */
 #define KCP_PLAIN_RMT_WND 128u          /* IKCP_WND_RCV: what ikcp assumes of a peer that has not spoken */
 #define KCP_FRAGMENTS_MAX 127u          /* ikcp_send() refuses 128 and more */
@@ -172,6 +174,7 @@ struct kcp {
 	uint32_t nacks, acks_cap, acks_done;
 	struct ack_item said[KCP_ACK_REPEATS];  /* the newest said_n that were sent */
 	uint32_t said_n, said_at;
+	uint32_t rcv_seg;         /* bytes of the largest segment received, at least KCP_WND_SEG */
 	uint64_t ack_at;          /* KCP_NEVER: nothing to acknowledge */
 	uint32_t owed;            /* segments since the last acknowledgement */
 	uint32_t echo_ts;

@@ -15,12 +15,25 @@ accept_end(const struct kcp *k)
 	return (k->cfg.codec == WIRE_PLAIN ? k->rcv_nxt : k->rcv_read) + k->cfg.rcv_wnd;
 }
 
+/* Segments that fit beside so many unread bytes, rounded up: an empty window lets one in. */
+static uint32_t
+window_beside(const struct kcp *k, uint64_t unread)
+{
+	uint64_t bytes = (uint64_t)k->cfg.rcv_wnd * KCP_WND_SEG;
+
+	/* Plain KCP's senders know of segments alone. */
+	if (k->cfg.codec == WIRE_PLAIN)
+		return k->cfg.rcv_wnd;
+	return unread < bytes ? (uint32_t)((bytes - unread + k->rcv_seg - 1) / k->rcv_seg) : 0;
+}
+
 uint32_t
 kcp_recv_window(const struct kcp *k)
 {
-	uint32_t unread = k->rcv_nxt - k->rcv_read;
+	uint32_t unread = k->rcv_nxt - k->rcv_read, left = unread < k->cfg.rcv_wnd ? k->cfg.rcv_wnd - unread : 0;
+	uint32_t fit = window_beside(k, k->rcv_bytes);
 
-	return unread < k->cfg.rcv_wnd ? k->cfg.rcv_wnd - unread : 0;
+	return fit < left ? fit : left;
 }
 
 static bool
@@ -249,6 +262,7 @@ store_part(struct kcp *k, const struct wire_frame *f)
 		if (s->data == NULL)
 			return KCPSHIM_E_NOMEM;
 		s->len = (uint16_t)f->total;
+		k->rcv_seg = s->len > k->rcv_seg ? s->len : k->rcv_seg;
 		s->other_end = 0;
 		k->partial++;
 	}
@@ -288,6 +302,7 @@ store(struct kcp *k, const struct wire_frame *f)
 	}
 	s->data = data;
 	s->len = (uint16_t)f->len;
+	k->rcv_seg = s->len > k->rcv_seg ? s->len : k->rcv_seg;
 	s->present = true;
 	island_add(k, f->sn);
 	note_run(k, f->sn);
@@ -306,6 +321,7 @@ size_window(struct kcp *k, uint64_t now)
 		return;
 	/* A pause says nothing of the pace. */
 	want = (uint64_t)(seq_after(taken, k->read_from) ? taken - k->read_from : 0) * READ_WINDOWS * rtt / ((uint32_t)now - k->read_at);
+	want = want * k->rcv_seg / KCP_WND_SEG;
 	if (want > k->cfg.rcv_wnd)
 		k->cfg.rcv_wnd = want < k->cfg.rcv_wnd_max ? (uint32_t)want : k->cfg.rcv_wnd_max;
 	k->read_from = taken;
@@ -374,7 +390,8 @@ owe_window(struct kcp *k, uint64_t now)
 {
 	uint32_t edge = k->rcv_nxt + kcp_recv_window(k);
 	int32_t seen = seq_diff(k->adv_edge, k->rcv_nxt), gain = seq_diff(edge, k->adv_edge);
-	int32_t quarter = (int32_t)(k->cfg.rcv_wnd / 4 > 0 ? k->cfg.rcv_wnd / 4 : 1);
+	uint32_t most = window_beside(k, 0);
+	int32_t quarter = (int32_t)(most / 4 > 0 ? most / 4 : 1);
 
 	if (k->fin_received || seen >= quarter || gain < quarter)
 		return;
