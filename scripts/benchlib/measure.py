@@ -88,7 +88,7 @@ def on_link(lab, bench, contender, bulk_s, messages_s, round_trip):
 
 def seconds_on_link(bulk_s, messages_s, round_trip):
     """What on_link() takes, without what is slow to drain."""
-    return bulk_s + messages_s + 1.8 + (5 + SETUPS) * round_trip
+    return bulk_s + messages_s + 2.2 + (8 + SETUPS) * round_trip
 
 
 def connections_that_fit():
