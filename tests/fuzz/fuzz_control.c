@@ -81,6 +81,7 @@ setup(void)
 
 	FUZZ_CHECK(rules_parse_ports(&config.rules, "fuzz", "1-65535", err) == 0);
 	config.active = true;
+	config.threads = 1;
 	config.log_level = CONFIG_LOG_NONE;
 	log_init(CONFIG_LOG_NONE, -1, "fuzz");
 	address_len = ident_engine_name(ENGINE_ID + (uint64_t)getpid() * 65536, &address);
