@@ -1,7 +1,7 @@
 /* kcp_loss: finds what was lost by time (RACK-TLP, RFC 8985), and by timers where few segments are in flight. */
 #include "kcp_internal.h"
 
-#define REO_DECAY_US 8000000u   /* how long a measured reordering widens the window */
+#define REO_DECAY_US 30000000u /* how long a measured reordering widens the window */
 #define REO_MIN_US 1000u
 
 /* Reordering window: a quarter of the least RTT (RFC 8985 7.1), wider where segments were seen to come later than that. */

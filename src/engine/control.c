@@ -27,21 +27,11 @@ control_close(struct loop *l, struct ctl_client *c)
 static void
 control_send(struct ctl_client *c, const void *msg, size_t len, int fd)
 {
-	union { char buf[CMSG_SPACE(sizeof(int))]; struct cmsghdr align; } control = { { 0 } };
+	union ctl_room room;
 	struct iovec iov = { (void *)(uintptr_t)msg, len };
 	struct msghdr m = { .msg_iov = &iov, .msg_iovlen = 1 };
 
-	if (fd >= 0) {
-		struct cmsghdr *cm;
-
-		m.msg_control = &control;
-		m.msg_controllen = sizeof(control);
-		cm = CMSG_FIRSTHDR(&m);
-		cm->cmsg_level = SOL_SOCKET;
-		cm->cmsg_type = SCM_RIGHTS;
-		cm->cmsg_len = CMSG_LEN(sizeof(int));
-		memcpy(CMSG_DATA(cm), &fd, sizeof(int));
-	}
+	ctl_attach(&m, &room, fd);
 	if (sendmsg(c->src.fd, &m, MSG_NOSIGNAL | MSG_DONTWAIT) < 0)
 		log_warn("control reply: %s", strerror(errno));
 }

@@ -9,6 +9,8 @@
 #define KCPSHIM_CTLPROTO_H
 
 #include <stdint.h>
+#include <string.h>
+#include <sys/socket.h>
 
 #include "../core/netaddr.h"
 
@@ -104,5 +106,28 @@ struct ctl_status {
 	uint32_t ecn_marked, ecn_ce;                         /* datagrams sent with ECT(0); how many of these the peer saw with CE */
 	uint32_t ecn_ect0, ecn_ect1, ecn_ce_received;        /* datagrams received with each mark */
 };
+
+/* Room for the control message of ctl_attach(). */
+union ctl_room {
+	char buf[CMSG_SPACE(sizeof(int))];
+	struct cmsghdr align;
+};
+
+/* Lets `m` carry the descriptor `fd`; the caller keeps it. Does nothing when fd is negative. */
+static inline void
+ctl_attach(struct msghdr *m, union ctl_room *room, int fd)
+{
+	struct cmsghdr *cm = &room->align;
+
+	if (fd < 0)
+		return;
+	memset(room, 0, sizeof(*room));
+	m->msg_control = room;
+	m->msg_controllen = sizeof(*room);
+	cm->cmsg_level = SOL_SOCKET;
+	cm->cmsg_type = SCM_RIGHTS;
+	cm->cmsg_len = CMSG_LEN(sizeof(int));
+	memcpy(CMSG_DATA(cm), &fd, sizeof(int));
+}
 
 #endif

@@ -50,7 +50,7 @@ lanes_connect(const struct loop *l, unsigned lane, int flags)
 static int
 lanes_ask(struct loop *l, unsigned lane, const struct ctl_request *q, int fd)
 {
-	union { char buf[CMSG_SPACE(sizeof(int))]; struct cmsghdr align; } control = { { 0 } };
+	union ctl_room room;
 	struct iovec iov = { (void *)(uintptr_t)q, sizeof(*q) };
 	struct msghdr m = { .msg_iov = &iov, .msg_iovlen = 1 };
 	int sock = lanes_connect(l, lane, 0), error = 0;
@@ -58,17 +58,7 @@ lanes_ask(struct loop *l, unsigned lane, const struct ctl_request *q, int fd)
 
 	if (sock < 0)
 		return -sock;
-	if (fd >= 0) {
-		struct cmsghdr *cm;
-
-		m.msg_control = &control;
-		m.msg_controllen = sizeof(control);
-		cm = CMSG_FIRSTHDR(&m);
-		cm->cmsg_level = SOL_SOCKET;
-		cm->cmsg_type = SCM_RIGHTS;
-		cm->cmsg_len = CMSG_LEN(sizeof(int));
-		memcpy(CMSG_DATA(cm), &fd, sizeof(int));
-	}
+	ctl_attach(&m, &room, fd);
 	if (sendmsg(sock, &m, MSG_NOSIGNAL) < 0)
 		error = errno;
 	else if (recv(sock, &r, sizeof(r), 0) != (ssize_t)sizeof(r))

@@ -15,6 +15,7 @@
 #include "../core/keys.h"
 #include "../core/mem.h"
 #include "config.h"
+#include "ctlproto.h"
 #include "fdroom.h"
 #include "lanes.h"
 #include "listener_defer.h"
@@ -380,15 +381,11 @@ listener_open_part(struct loop *l, int tcp_fd, uint32_t part_of, unsigned lanes,
 int
 listener_hand_out(struct listener *li, uint32_t id, int app_fd)
 {
-	union { char buf[CMSG_SPACE(sizeof(int))]; struct cmsghdr align; } control = { { 0 } };
+	union ctl_room room;
 	struct iovec iov = { &id, sizeof(id) };
-	struct msghdr m = { .msg_iov = &iov, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof(control) };
-	struct cmsghdr *cm = CMSG_FIRSTHDR(&m);
+	struct msghdr m = { .msg_iov = &iov, .msg_iovlen = 1 };
 
-	cm->cmsg_level = SOL_SOCKET;
-	cm->cmsg_type = SCM_RIGHTS;
-	cm->cmsg_len = CMSG_LEN(sizeof(int));
-	memcpy(CMSG_DATA(cm), &app_fd, sizeof(int));
+	ctl_attach(&m, &room, app_fd);
 	return sendmsg(li->src.fd, &m, MSG_NOSIGNAL | MSG_DONTWAIT) < 0 ? errno : 0;
 }
 
