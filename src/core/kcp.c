@@ -62,7 +62,7 @@ kcp_new(struct mem *m, const struct kcp_config *cfg, uint64_t now)
 	k->cfg.rcv_wnd_max = cfg->rcv_wnd_max < KCP_WND_MAX ? cfg->rcv_wnd_max : KCP_WND_MAX;
 	k->mss = mss_of(k, k->cfg.mtu);
 	k->rmt_wnd = k->rmt_wnd_max = cfg->rmt_wnd != 0 ? clamp_wnd(cfg->rmt_wnd) : KCP_PLAIN_RMT_WND;
-	k->adv_edge = k->cfg.rcv_wnd;
+	k->adv_edge = k->promised = k->cfg.rcv_wnd;
 	k->rcv_seg = KCP_WND_SEG;
 	k->tail_at = k->ack_at = k->probe_at = k->wins_at = k->rack_deadline = KCP_NEVER;
 	k->stat.last_progress = now;

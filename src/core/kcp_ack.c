@@ -103,6 +103,7 @@ take_window(struct kcp *k, const struct wire_frame *f, uint64_t now)
 	if (seq_before(f->una, k->wnd_una))
 		return;
 	k->wnd_una = f->una;
+	k->lost_beyond = false;
 	k->rmt_wnd = wnd > behind ? wnd - behind : 0;
 	if (wnd > k->rmt_wnd_max)
 		k->rmt_wnd_max = wnd;

@@ -105,8 +105,8 @@ struct kcp {
 	/* peer's window */
 	uint32_t rmt_wnd, rmt_wnd_max;
 	uint32_t wnd_una;         /* una of the frame that told rmt_wnd */
-	uint64_t probe_at;        /* next WASK; KCP_NEVER: window open */
 	uint32_t probes;
+	uint64_t probe_at;        /* next WASK; KCP_NEVER: window open */
 
 	/* pacing */
 	uint64_t pace_rate;       /* bytes/s that pace_at_ns was made with */
@@ -128,6 +128,7 @@ struct kcp {
 	bool seeded;              /* rtt holds the handshake's word alone */
 	bool lost_undo;           /* a loss found earlier was none */
 	bool tlp_due;
+	bool lost_beyond;         /* no lost segment is one that the peer would take now */
 	bool input_seen;          /* an acknowledgement since kcp_input_done() */
 	uint32_t backoff;
 	uint32_t credit;          /* segments that may pass the window and the pacer: timeouts and probes */
@@ -166,6 +167,7 @@ struct kcp {
 	uint16_t partial;         /* segments of which only the beginning is there */
 	uint32_t rcv_fin;         /* sn of the last segment */
 	uint32_t adv_edge;        /* una + wnd as last told */
+	uint32_t promised;        /* the largest that was ever told */
 	uint32_t read_from;       /* rcv_read and time (low bits) at which the present measurement of the reader began */
 	uint32_t read_at;
 

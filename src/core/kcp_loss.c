@@ -76,6 +76,7 @@ kcp_loss_mark(struct kcp *k, uint32_t sn)
 		k->ack.calm_lost += seg_bytes(k, s);
 	s->state = SEG_LOST;
 	kcp_list_append(k, &k->lost, sn);
+	k->lost_beyond = false;
 }
 
 /* KCP's fast resend: that many later segments arrived. It yields to the window once reordering was seen (RFC 8985 6.2, step 4). */

@@ -98,7 +98,9 @@ cwnd_open(const struct kcp *k)
 static bool
 data_waits(const struct kcp *k)
 {
-	return k->tlp_due || ((k->lost.count > 0 || kcp_may_send_new(k)) && (cwnd_open(k) || k->credit > 0));
+	bool lost = k->lost.count > 0 && !k->lost_beyond;
+
+	return k->tlp_due || ((lost || kcp_may_send_new(k)) && (cwnd_open(k) || k->credit > 0));
 }
 
 static bool
@@ -209,11 +211,33 @@ put_large(struct kcp *k, struct wire_writer *w, size_t cap, uint32_t sn)
 	return fits;
 }
 
+/* Puts a lost segment first that the peer takes. Its window may have shrunk since they were sent: those beyond it wait behind the
+ * others, or each would cost a timeout (RFC 9293 3.8.6). The oldest of all goes even into a closed window. */
+static bool
+first_lost(struct kcp *k)
+{
+	uint32_t wnd = k->rmt_wnd > 0 ? k->rmt_wnd : 1;
+
+	for (uint32_t n = k->lost.count; n > 0; n--) {
+		uint32_t sn = k->lost.head;
+
+		if (sn - k->snd_una < wnd)
+			return true;
+		kcp_list_remove(k, &k->lost, sn);
+		kcp_list_append(k, &k->lost, sn);
+	}
+	k->lost_beyond = true;
+	return false;
+}
+
 static bool
 put_lost(struct kcp *k, struct wire_writer *w, size_t cap, uint64_t now)
 {
-	uint32_t sn = k->lost.head;
+	uint32_t sn;
 
+	if (!first_lost(k))
+		return false;
+	sn = k->lost.head;
 	if (!kcp_put_seg(k, w, sn) && !put_large(k, w, cap, sn)) {
 		/* Not even alone: waits for a caller that offers more, without keeping it busy. */
 		if (wire_writer_empty(w)) {
@@ -275,7 +299,7 @@ put_data(struct kcp *k, struct wire_writer *w, size_t cap, uint64_t now)
 	while (data_due(k, now)) {
 		bool put = true;
 
-		if (k->lost.count > 0)
+		if (k->lost.count > 0 && !k->lost_beyond)
 			put = put_lost(k, w, cap, now);
 		else if (kcp_may_send_new(k))
 			put = put_new(k, w, cap, now);
@@ -444,6 +468,8 @@ kcp_output(struct kcp *k, struct wire_writer *w, uint64_t now)
 	if (w->len == before)
 		return false;
 	k->adv_edge = k->rcv_nxt + kcp_recv_window(k);
+	if (seq_after(k->adv_edge, k->promised))
+		k->promised = k->adv_edge;
 	return true;
 }
 

@@ -8,11 +8,14 @@
 #define RTT_GUESS_US 500000u        /* where nothing was sent that could measure it */
 #define ECHO_STALE_US 10000000u     /* after such a pause any clock is the newest */
 
-/* First sn that is not accepted. Plain KCP counts its window from rcv_nxt, whatever the program has not read yet. */
+/* First sn that is not accepted. Plain KCP counts its window from rcv_nxt, whatever the program has not read yet. What was promised
+ * is kept when the window is made smaller: it may be on its way (RFC 9293 3.8.6). */
 static uint32_t
 accept_end(const struct kcp *k)
 {
-	return (k->cfg.codec == WIRE_PLAIN ? k->rcv_nxt : k->rcv_read) + k->cfg.rcv_wnd;
+	uint32_t end = (k->cfg.codec == WIRE_PLAIN ? k->rcv_nxt : k->rcv_read) + k->cfg.rcv_wnd;
+
+	return seq_before(end, k->promised) ? k->promised : end;
 }
 
 /* Segments that fit beside so many unread bytes, rounded up: an empty window lets one in. */
@@ -164,7 +167,7 @@ skip_empty(struct kcp *k)
 static void
 advance(struct kcp *k)
 {
-	while (k->rcv_nxt - k->rcv_read < k->cfg.rcv_wnd) {
+	while (k->rcv_nxt - k->rcv_read < k->cfg.rcv_wnd || seq_before(k->rcv_nxt, k->promised)) {
 		struct rcv_slot *s;
 
 		if (k->islands == 0 || k->first_island != k->rcv_nxt)
