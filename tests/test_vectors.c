@@ -153,7 +153,7 @@ static void
 poke(struct peer *p, const struct json *step)
 {
 	p->k->rcv_nxt = p->k->rcv_read = json_u32(json_at(step, 1));
-	p->k->adv_edge = p->k->rcv_nxt + p->k->cfg.rcv_wnd;
+	p->k->adv_edge = p->k->promised = p->k->rcv_nxt + p->k->cfg.rcv_wnd;
 	p->k->snd_una = p->k->wnd_una = json_u32(json_at(step, 2));
 	p->k->snd_nxt = p->k->snd_end = p->k->rsv_end = p->k->snd_una;
 }
