@@ -126,8 +126,8 @@ sesspair_run(struct sesspair *sp, uint64_t until)
 		for (i = 0; i < 2; i++)
 			send_due(sp, i);
 		next = until;
-		if (sp->delivered < sp->nlog && sp->log[sp->delivered].at + SESSPAIR_DELAY < next)
-			next = sp->log[sp->delivered].at + SESSPAIR_DELAY;
+		if (sp->delivered < sp->nlog && sp->log[sp->delivered].at + SESSPAIR_DELAY + sp->far < next)
+			next = sp->log[sp->delivered].at + SESSPAIR_DELAY + sp->far;
 		for (i = 0; i < 2; i++) {
 			at = endpoint_deadline(sp->ep[i]);
 			if (at < next)
@@ -135,7 +135,7 @@ sesspair_run(struct sesspair *sp, uint64_t until)
 		}
 		if (next > sp->now)
 			sp->now = next;
-		while (sp->delivered < sp->nlog && sp->log[sp->delivered].at + SESSPAIR_DELAY <= sp->now) {
+		while (sp->delivered < sp->nlog && sp->log[sp->delivered].at + SESSPAIR_DELAY + sp->far <= sp->now) {
 			if (!sp->gone[sp->delivered])
 				sesspair_replay(sp, sp->delivered);
 			sp->delivered++;

@@ -27,6 +27,7 @@ struct sesspair {
 	struct endpoint *ep[2];
 	int listener;
 	bool cut[2];           /* what side i sends is lost */
+	uint64_t far;          /* us that the way is longer, each way */
 	uint16_t nat;          /* the server sees side 0's ports this much higher; what goes to another port is lost */
 	struct sesspair_datagram *log;
 	int nlog, delivered;   /* log[delivered ..) is under way */

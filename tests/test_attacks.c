@@ -101,9 +101,11 @@ START_TEST(forged_icmp)
 	start(_i);
 	for (side = 0; side < 2; side++) {
 		struct path p = sesspair_path(side, 1);
+		struct sesspair_datagram d = capture(side);
 
 		for (i = 0; i < 300; i++) {
-			endpoint_icmp(sp.ep[side], &p, errors[i % 3], sp.now);
+			/* By who has seen one datagram; by who knows nothing but the addresses. */
+			endpoint_icmp(sp.ep[side], &p, errors[i % 3], d.data, i % 2 ? 64 : 0, sp.now);
 			endpoint_path_mtu(sp.ep[side], &p, (size_t)i, sp.now);
 			sesspair_run(&sp, sp.now + 1000);
 		}

@@ -117,7 +117,7 @@ nobody_answers(int error, uint64_t wait)
 	sp.cut[0] = true;
 	sesspair_run(&sp, sp.now + 1000);
 	if (error != 0)
-		endpoint_icmp(sp.ep[0], &p, error, sp.now);
+		endpoint_icmp(sp.ep[0], &p, error, NULL, 0, sp.now);
 	sesspair_run(&sp, sp.now + wait);
 	ck_assert_int_eq(session_state(client), SESSION_CLOSED);
 	ck_assert_int_eq(session_error(client), error != 0 ? error : KCPSHIM_E_TIMEDOUT);

@@ -433,6 +433,71 @@ START_TEST(client_may_move)
 }
 END_TEST
 
+/* For a while: what the server sends to the address that the client had comes back as an error, quoted, a round trip later. */
+static void
+old_address_refuses(uint64_t until, int *seen)
+{
+	struct path old = sesspair_path(1, 1);
+
+	for (; sp.now < until; sesspair_run(&sp, sp.now + 1000))
+		for (; *seen < sp.nlog && sp.log[*seen].at + 2 * SESSPAIR_DELAY <= sp.now; ++*seen)
+			if (sp.log[*seen].from == 1 && sp.log[*seen].path.remote.port == old.remote.port)
+				endpoint_icmp(sp.ep[1], &old, KCPSHIM_E_REFUSED, sp.log[*seen].data, 64, sp.now);
+}
+
+/* The client moved and said so once; the questions for its new address are lost, and the old one refuses all that comes. */
+START_TEST(old_address_ends_nothing)
+{
+	struct path old = sesspair_path(1, 1);
+	int i, n, seen;
+
+	for (i = 0; i < 20; i++) {
+		sesspair_write(&sp, server, "a round trip is known ");
+		sesspair_settle(&sp);
+	}
+	sesspair_read(&sp, client, text, sizeof(text));
+	sp.nat = 500;
+	sp.cut[1] = true;
+	seen = sp.nlog;
+	sesspair_write(&sp, client, "here");
+	sesspair_write(&sp, server, "where?");
+	old_address_refuses(sp.now + 600000, &seen);
+	ck_assert_int_eq(session_state(server), SESSION_ESTABLISHED);
+	sp.cut[1] = false;
+	old_address_refuses(sp.now + 5000000, &seen);
+	ck_assert_uint_eq(session_path(server)->remote.port, 1501);
+	ck_assert_uint_eq(sesspair_read(&sp, client, text, sizeof(text)), 6);
+	/* Late ones, and any number of them, do not even make it ask. */
+	n = sp.nlog;
+	for (i = 0; i < 200; i++) {
+		endpoint_icmp(sp.ep[1], &old, KCPSHIM_E_REFUSED, sp.log[n - 1].data, 64, sp.now);
+		sesspair_run(&sp, sp.now + 1000);
+	}
+	ck_assert_int_eq(sesspair_sent(&sp, 1, n), 0);
+	ck_assert_int_eq(session_state(server), SESSION_ESTABLISHED);
+}
+END_TEST
+
+/* The new path is much longer than the old one, whose round trip is all that the server knows. */
+START_TEST(client_may_move_far_away)
+{
+	int i, round;
+
+	for (i = 0; i < 20; i++) {
+		sesspair_write(&sp, server, "near ");
+		sesspair_settle(&sp);
+	}
+	sp.nat = 500;
+	sp.far = 300000;
+	for (round = 0; round < 100 && session_path(server)->remote.port != 1501; round++) {
+		sesspair_write(&sp, client, "tick");
+		sesspair_run(&sp, sp.now + 20000);
+	}
+	ck_assert_uint_eq(session_path(server)->remote.port, 1501);
+	ck_assert_int_lt(round, 60);
+}
+END_TEST
+
 /* An attacker who is faster than the client repeats its datagrams from his own address. */
 START_TEST(copied_datagrams_move_nothing)
 {
@@ -501,6 +566,8 @@ main(void)
 	tcase_add_test(open, no_downgrade_within);
 	tcase_add_test(open, keys_are_renewed);
 	tcase_add_test(open, client_may_move);
+	tcase_add_test(open, old_address_ends_nothing);
+	tcase_add_test(open, client_may_move_far_away);
 	tcase_add_test(open, copied_datagrams_move_nothing);
 	return check_run(s);
 }

@@ -439,21 +439,57 @@ START_TEST(icmp_ends_a_connect)
 	client = sesspair_connect(&sp, 1, &cfg);
 	sesspair_run(&sp, sp.now + 1000);
 	p.local.family = 0;
-	endpoint_icmp(sp.ep[0], &p, icmp_errors[_i], sp.now);
+	/* With the quote of a router that quotes little, and with a whole one. */
+	endpoint_icmp(sp.ep[0], &p, icmp_errors[_i % 3], sp.log[0].data, _i < 3 ? 0 : sp.log[0].len, sp.now);
 	ck_assert_int_eq(session_state(client), SESSION_CLOSED);
-	ck_assert_int_eq(session_error(client), icmp_errors[_i]);
+	ck_assert_int_eq(session_error(client), icmp_errors[_i % 3]);
 	ck_assert_ptr_eq(endpoint_next_ready(sp.ep[0]), client);
 }
 END_TEST
 
-/* Forged errors against a live peer: each makes at most a PING, which is answered. */
+/* Who does not see the first flight cannot quote it. */
+START_TEST(icmp_of_another_connect)
+{
+	struct path p = sesspair_path(0, 1);
+	uint8_t quote[64];
+
+	client = sesspair_connect(&sp, 1, &cfg);
+	sesspair_run(&sp, sp.now + 1000);
+	p.local.family = 0;
+	memcpy(quote, sp.log[0].data, sizeof(quote));
+	quote[2] ^= 1;
+	endpoint_icmp(sp.ep[0], &p, KCPSHIM_E_REFUSED, quote, sizeof(quote), sp.now);
+	ck_assert_int_eq(session_state(client), SESSION_CONNECTING);
+	sesspair_settle(&sp);
+	ck_assert_int_eq(session_state(client), SESSION_ESTABLISHED);
+}
+END_TEST
+
+/* The newest datagram that a side sent, before number `end` of the log: what an attacker on the path, or a host, quotes. */
+static const struct sesspair_datagram *
+newest_before(int from, int end)
+{
+	int i = end - 1;
+
+	while (i > 0 && sp.log[i].from != from)
+		i--;
+	return &sp.log[i];
+}
+
+static const struct sesspair_datagram *
+newest(int from)
+{
+	return newest_before(from, sp.nlog);
+}
+
+/* Errors forged by who sees every datagram, against a live peer: each makes at most a PING, which is answered. */
 START_TEST(icmp_cannot_end_a_live_session)
 {
 	struct path p = sesspair_path(0, 1);
 	int i, n = sp.nlog;
 
 	for (i = 0; i < 200; i++) {
-		endpoint_icmp(sp.ep[0], &p, icmp_errors[i % 3], sp.now);
+		endpoint_icmp(sp.ep[0], &p, icmp_errors[i % 3], newest(0)->data, newest(0)->len, sp.now);
 		sesspair_run(&sp, sp.now + 700);
 	}
 	sesspair_settle(&sp);
@@ -462,7 +498,7 @@ START_TEST(icmp_cannot_end_a_live_session)
 }
 END_TEST
 
-/* The server's program is gone: every datagram comes back as an error. */
+/* The server's program is gone: every datagram comes back as an error. The opening is all that the second one knows of the path. */
 START_TEST(icmp_ends_a_session_without_peer)
 {
 	struct path p = sesspair_path(0, 1);
@@ -470,8 +506,11 @@ START_TEST(icmp_ends_a_session_without_peer)
 	struct session_info info;
 	int seen;
 
-	sesspair_write(&sp, client, "warm up the estimate");
+	if (_i == 0)
+		sesspair_write(&sp, client, "warm up the estimate");
 	sesspair_settle(&sp);
+	session_get_info(client, &info);
+	ck_assert_int_eq(info.kcp.srtt_us != 0, _i == 0);
 	sp.cut[0] = true;
 	sesspair_write(&sp, client, "anybody?");
 	start = sp.now;
@@ -479,11 +518,37 @@ START_TEST(icmp_ends_a_session_without_peer)
 	while (session_state(client) == SESSION_ESTABLISHED && sp.now < start + 10 * rtt) {
 		sesspair_run(&sp, sp.now + 500);
 		for (; seen < sp.nlog && sp.log[seen].at + rtt <= sp.now; seen++)
-			endpoint_icmp(sp.ep[0], &p, KCPSHIM_E_REFUSED, sp.now);
+			endpoint_icmp(sp.ep[0], &p, KCPSHIM_E_REFUSED, sp.log[seen].data, sp.log[seen].len, sp.now);
 	}
 	ck_assert_int_eq(session_error(client), KCPSHIM_E_RESET);
 	session_get_info(client, &info);
-	ck_assert_uint_le(sp.now - start, 2 * rtt + info.kcp.srtt_us + 4 * info.kcp.rttvar_us);
+	ck_assert_uint_le(sp.now - start, 2 * rtt + (_i == 0 ? info.kcp.srtt_us + 4 * info.kcp.rttvar_us : 3 * rtt + 1000));
+}
+END_TEST
+
+/* Errors for what this session did not send, or sent before it asked, make it ask nobody, or are no answer. */
+START_TEST(icmp_without_its_datagram)
+{
+	struct path p = sesspair_path(0, 1);
+	uint8_t quote[9]; /* the header of DATA */
+	int i, n;
+
+	sp.cut[0] = sp.cut[1] = true;
+	n = sp.nlog;
+	for (i = 0; i < 300; i++) {
+		memcpy(quote, newest(0)->data, sizeof(quote));
+		quote[i % 9] ^= (uint8_t)(i % 9 == 4 ? 0x10 : 0x80);
+		endpoint_icmp(sp.ep[0], &p, KCPSHIM_E_REFUSED, quote, i % 10 == 0 ? (size_t)(i % 9) : sizeof(quote), sp.now);
+		sesspair_run(&sp, sp.now + 1000);
+	}
+	ck_assert_int_eq(sesspair_sent(&sp, 0, n), 0);
+	/* Old ones start a series of questions, but do not answer them. */
+	for (i = 0; i < 300; i++) {
+		endpoint_icmp(sp.ep[0], &p, KCPSHIM_E_REFUSED, newest_before(0, n)->data, sizeof(quote), sp.now);
+		sesspair_run(&sp, sp.now + 1000);
+	}
+	ck_assert_int_ge(sesspair_sent(&sp, 0, n), 3);
+	ck_assert_int_eq(session_state(client), SESSION_ESTABLISHED);
 }
 END_TEST
 
@@ -532,7 +597,8 @@ main(void)
 	tcase_add_test(opening, lost_flights_are_repeated);
 	tcase_add_test(opening, answers_are_smaller);
 	tcase_add_test(opening, half_open_is_forgotten);
-	tcase_add_loop_test(opening, icmp_ends_a_connect, 0, 3);
+	tcase_add_loop_test(opening, icmp_ends_a_connect, 0, 6);
+	tcase_add_test(opening, icmp_of_another_connect);
 	tcase_add_test(open, repeated_flights_are_harmless);
 	tcase_add_test(open, half_close_each_way);
 	tcase_add_test(open, both_ends_leave_at_once);
@@ -554,7 +620,8 @@ main(void)
 	tcase_add_test(open, blackout_of_a_minute_is_survived);
 	tcase_add_test(open, closed_window_is_no_timeout);
 	tcase_add_test(open, icmp_cannot_end_a_live_session);
-	tcase_add_test(open, icmp_ends_a_session_without_peer);
+	tcase_add_loop_test(open, icmp_ends_a_session_without_peer, 0, 2);
+	tcase_add_test(open, icmp_without_its_datagram);
 	tcase_add_test(open, mtu_is_kept);
 	return check_run(s);
 }

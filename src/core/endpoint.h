@@ -52,9 +52,10 @@ struct session *endpoint_find(struct endpoint *, uint64_t id);
 int endpoint_input(struct endpoint *, const struct path *, uint8_t *data, size_t len, uint64_t now);
 /* The ECN field of the IP packets whose datagrams are given to endpoint_input() from now on; ECN_NOT_ECT at first. */
 void endpoint_set_mark(struct endpoint *, enum ecn_mark);
-/* The kernel reported an ICMP error for a datagram sent over `path` (KCPSHIM_E_REFUSED, _HOSTUNREACH, _NETUNREACH).
- * Hard only while connecting; later it makes the session probe its peer first, since ICMP can be forged. */
-void endpoint_icmp(struct endpoint *, const struct path *, int error, uint64_t now);
+/* The kernel reported an ICMP error for a datagram sent over `path` (KCPSHIM_E_REFUSED, _HOSTUNREACH, _NETUNREACH), or refused to
+ * send one (len 0). `quote`: what the message repeats of the datagram, from its first byte on. Hard only while connecting;
+ * later a quote of what the session sent makes it ask its peer first, and anything else nothing, since ICMP can be forged. */
+void endpoint_icmp(struct endpoint *, const struct path *, int error, const uint8_t *quote, size_t len, uint64_t now);
 /* ICMP says that datagrams of no more than `payload` bytes pass there. An occasion to look, since that can be forged. */
 void endpoint_path_mtu(struct endpoint *, const struct path *, size_t payload, uint64_t now);
 /* The kernel refused to send a datagram of `size` bytes over `path`, because the device takes no more than `fits`; 0: unknown. */

@@ -144,7 +144,7 @@ endpoint_input(struct endpoint *ep, const struct path *path, uint8_t *data, size
 }
 
 void
-endpoint_icmp(struct endpoint *ep, const struct path *path, int error, uint64_t now)
+endpoint_icmp(struct endpoint *ep, const struct path *path, int error, const uint8_t *quote, size_t len, uint64_t now)
 {
 	struct hash_node *n, *next;
 	struct session *s;
@@ -154,7 +154,7 @@ endpoint_icmp(struct endpoint *ep, const struct path *path, int error, uint64_t 
 		s = session_of(n, by_path);
 		if (!endpoint_same_peer(s, path))
 			continue;
-		session_icmp(s, error, now);
+		session_icmp(s, error, quote, len, now);
 		endpoint_mark_due(s);
 	}
 	endpoint_reap(ep);

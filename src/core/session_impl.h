@@ -6,7 +6,8 @@
  * session_reset: sessions that the server has forgotten.
 
  * session_pmtu: the largest datagram that the path carries.  session_ecn: the marks of its routers.
- * session_plain: opening and data of the plain wire.  session_live: keepalive, timeouts, ICMP.  session_end: closing, lingering, reset.
+ * session_plain: opening and data of the plain wire.  session_live: keepalive, timeouts.  session_icmp: ICMP errors.
+ * session_end: closing, lingering, reset.
  * session: the calls of session.h.
  */
 #ifndef KCPSHIM_SESSION_IMPL_H
@@ -53,6 +54,7 @@ struct listener;
 #define SESSION_RETRIES 4u                         /* cookies that a client takes before it suspects a loop */
 #define SESSION_RST_REPEATS 3u
 #define SESSION_PROBES 3u                          /* refused in a row before an ICMP error is believed */
+#define SESSION_RTT_GUESS_US UINT64_C(250000)      /* of a path that nothing is known about */
 
 /* Frames of the session itself that wait to be sent, as bits. */
 enum session_control {
@@ -183,7 +185,7 @@ struct session {
 	uint64_t clocks[SESSION_CLOCK_COUNT];
 	uint64_t opened_at, received_at;       /* opened_at: ACCEPTING: when the INIT came; received_at: newest datagram that verified */
 	uint64_t sealed_at;                    /* newest use of a key */
-	uint64_t icmp_at;                      /* start of the present series of probes */
+	uint32_t icmp_at, icmp_pn;             /* the present series of probes: when it began, us, and its first packet number; low bits */
 	uint64_t linger_max;                   /* LINGERING: CLOSED by then, whatever the peer repeats */
 	uint64_t user_timeout, idle_timeout, keep_idle, keep_interval;
 
@@ -303,7 +305,6 @@ void session_pmtu_refused(struct session *, size_t size, size_t fits, uint64_t n
 void session_run_clocks(struct session *, uint64_t now);
 /* A datagram of the peer verified. */
 void session_alive(struct session *, uint64_t now);
-void session_icmp(struct session *, int error, uint64_t now);
 /* Arms keepalive and user timeout as far as they are needed. */
 void session_arm_user(struct session *, uint64_t now);
 void session_arm_keepalive(struct session *, uint64_t now);
@@ -311,6 +312,14 @@ void session_arm_keepalive(struct session *, uint64_t now);
 uint64_t session_rtt(const struct session *);
 /* The opening took so long from what was sent to what answered it, us. */
 void session_note_opening(struct session *, uint64_t rtt);
+
+/* --- session_icmp.c --- */
+/* An ICMP error for what was sent over the session's path; `quote`: as for endpoint_icmp(). */
+void session_icmp(struct session *, int error, const uint8_t *quote, size_t len, uint64_t now);
+/* The clock: asks the peer once more, or gives it up. */
+void session_icmp_probe(struct session *, uint64_t now);
+/* The peer lives, or is somewhere else: what came so far proves nothing any more. */
+void session_icmp_forget(struct session *);
 
 /* --- session.c --- */
 void session_event(struct session *, unsigned events);

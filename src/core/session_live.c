@@ -3,24 +3,23 @@
 #include "endpoint_impl.h"
 #include "error.h"
 
-#define RTT_GUESS_US UINT64_C(250000)
-#define PROBE_GAP_MIN_US UINT64_C(1000)
-#define PROBE_GAP_MAX_US UINT64_C(1000000)
-#define PROBE_SERIES_US UINT64_C(10000000)
 #define PROOF_RETRY_MAX_US 2000000u
 #define KEEP_INTERVAL_US UINT64_C(75000000)  /* Linux: tcp_keepalive_intvl */
 #define KEEP_COUNT 9u                        /* Linux: tcp_keepalive_probes */
 #define KEEP_DOUBLINGS 4u            /* of the interval, while nobody answers */
 
+/* One sample, of the opening, counts as in RFC 6298 (2.2): who only ever received has no other. */
 uint64_t
 session_rtt(const struct session *s)
 {
-	struct kcp_info info;
+	uint64_t opening = (uint64_t)s->opening_rtt * SESSION_OPENING_UNIT_US;
+	struct kcp_info info = { .srtt_us = 0 };
 
-	if (s->kcp == NULL)
-		return RTT_GUESS_US;
-	kcp_get_info(s->kcp, &info);
-	return info.srtt_us == 0 ? RTT_GUESS_US : info.srtt_us + 4 * info.rttvar_us;
+	if (s->kcp != NULL)
+		kcp_get_info(s->kcp, &info);
+	if (info.srtt_us != 0)
+		return info.srtt_us + 4 * info.rttvar_us;
+	return opening != 0 ? 3 * opening : SESSION_RTT_GUESS_US;
 }
 
 uint64_t
@@ -34,7 +33,7 @@ session_srtt(const struct session *s)
 void
 session_note_opening(struct session *s, uint64_t rtt)
 {
-	rtt /= SESSION_OPENING_UNIT_US;
+	rtt = (rtt + SESSION_OPENING_UNIT_US - 1) / SESSION_OPENING_UNIT_US;
 	s->opening_rtt = rtt < UINT16_MAX ? (uint16_t)rtt : UINT16_MAX;
 }
 
@@ -44,8 +43,7 @@ session_alive(struct session *s, uint64_t now)
 	s->received_at = now;
 	if (s->keep_sent > 0)
 		session_arm_keepalive(s, now);
-	s->probes = s->refused = 0;
-	s->clocks[SESSION_CLOCK_PROBE] = TIMER_NEVER;
+	session_icmp_forget(s);
 	if (s->unconfirmed) {
 		s->unconfirmed = false;
 		s->clocks[SESSION_CLOCK_OPEN] = TIMER_NEVER;
@@ -158,87 +156,6 @@ clock_idle(struct session *s, uint64_t now)
 		s->clocks[SESSION_CLOCK_IDLE] = s->received_at + s->idle_timeout;
 }
 
-/* A live peer answers the first probe within an RTT, so a series that lasts one without an answer means that none is there;
- * an attacker who forges ICMP errors cannot suppress that answer. */
-static bool
-peer_is_gone(const struct session *s, uint64_t now)
-{
-	return s->refused >= SESSION_PROBES && now >= s->icmp_at + session_rtt(s);
-}
-
-static void
-send_probe(struct session *s, uint64_t now)
-{
-	uint64_t gap = session_rtt(s) / SESSION_PROBES;
-
-	if (gap < PROBE_GAP_MIN_US)
-		gap = PROBE_GAP_MIN_US;
-	/* Kernels limit how many ICMP errors they send: keep asking, ever more slowly. */
-	if (s->probes >= SESSION_PROBES)
-		gap <<= s->probes - SESSION_PROBES < 10 ? s->probes - SESSION_PROBES + 1 : 10;
-	if (gap > PROBE_GAP_MAX_US)
-		gap = PROBE_GAP_MAX_US;
-	if (s->probes < UINT8_MAX)
-		s->probes++;
-	s->clocks[SESSION_CLOCK_PROBE] = now + gap;
-	session_ping(s, now);
-}
-
-static void
-clock_probe(struct session *s, uint64_t now)
-{
-	if (s->state != SESSION_ESTABLISHED || s->probes == 0)
-		return;
-	if (peer_is_gone(s, now))
-		session_end(s, KCPSHIM_E_RESET, false, now);
-	else if (now >= s->icmp_at + PROBE_SERIES_US)
-		s->probes = s->refused = 0;
-	else
-		send_probe(s, now);
-}
-
-static void
-icmp_established(struct session *s, uint64_t now)
-{
-	if (s->probes == 0) {
-		s->icmp_at = now;
-		s->refused = 0;
-		send_probe(s, now);
-		return;
-	}
-	if (s->refused < s->probes)
-		s->refused++;
-	if (peer_is_gone(s, now))
-		session_end(s, KCPSHIM_E_RESET, false, now);
-}
-
-void
-session_icmp(struct session *s, int error, uint64_t now)
-{
-	switch (s->state) {
-	case SESSION_CONNECTING:
-		session_end(s, error, false, now);
-		break;
-	case SESSION_ESTABLISHED:
-		if (s->peer_done)
-			break;
-		/* An unreachable host or network may come back; only the port tells that the program is gone. */
-		if (error != KCPSHIM_E_REFUSED)
-			break;
-		if (s->plain && s->unconfirmed)
-			session_end(s, error, false, now);
-		else
-			icmp_established(s, now);
-		break;
-	case SESSION_LINGERING:
-		if (error == KCPSHIM_E_REFUSED)
-			session_end(s, 0, false, now);
-		break;
-	default:
-		break;
-	}
-}
-
 static void
 clock_rst(struct session *s, uint64_t now)
 {
@@ -267,7 +184,7 @@ static void (*const clock_handlers[SESSION_CLOCK_COUNT])(struct session *, uint6
 	[SESSION_CLOCK_KEEP] = clock_keep,
 	[SESSION_CLOCK_USER] = clock_user,
 	[SESSION_CLOCK_IDLE] = clock_idle,
-	[SESSION_CLOCK_PROBE] = clock_probe,
+	[SESSION_CLOCK_PROBE] = session_icmp_probe,
 	[SESSION_CLOCK_RST] = clock_rst,
 	[SESSION_CLOCK_REST] = session_seal_rest,
 	[SESSION_CLOCK_ROAM] = session_roam_challenge,

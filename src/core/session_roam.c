@@ -49,6 +49,7 @@ session_roam_seen(struct session *s, const struct path *path, bool newest, uint6
 		s->roam = mem_alloc(s->endpoint->mem, sizeof(*s->roam));
 	if (s->roam == NULL)
 		return;
+	session_icmp_forget(s);
 	s->roam->path = *path;
 	s->roam->token = random_u64(&s->endpoint->random);
 	s->roam->tries = 0;
@@ -58,14 +59,19 @@ session_roam_seen(struct session *s, const struct path *path, bool newest, uint6
 void
 session_roam_challenge(struct session *s, uint64_t now)
 {
+	uint64_t wait = session_rtt(s);
+
 	if (s->roam == NULL)
 		return;
-	if (s->roam->tries++ >= ROAM_TRIES) {
+	if (s->roam->tries >= ROAM_TRIES) {
 		session_roam_free(s);
 		return;
 	}
+	/* The other path may be ten times as long as the one before. */
+	if (wait < SESSION_RTT_GUESS_US)
+		wait = SESSION_RTT_GUESS_US;
 	s->control |= SESSION_CTL_CHALLENGE;
-	s->clocks[SESSION_CLOCK_ROAM] = now + session_rtt(s);
+	s->clocks[SESSION_CLOCK_ROAM] = now + (wait << s->roam->tries++);
 	endpoint_mark_due(s);
 }
 

@@ -123,13 +123,15 @@ udp_read_errors(struct loop *l, struct udp_sock *u)
 	for (int i = 0; i < 64; i++) {
 		struct sockaddr_storage name;
 		union { char buf[512]; struct cmsghdr align; } control;
-		char quoted[64];
+		uint8_t quoted[64];
 		struct iovec iov = { quoted, sizeof(quoted) };
 		struct msghdr m = { .msg_name = &name, .msg_namelen = sizeof(name), .msg_iov = &iov, .msg_iovlen = 1,
 			.msg_control = &control, .msg_controllen = sizeof(control) };
 		struct path path = { .sock = u->handle };
 
-		if (recvmsg(u->src.fd, &m, MSG_ERRQUEUE | MSG_DONTWAIT) < 0)
+		ssize_t n = recvmsg(u->src.fd, &m, MSG_ERRQUEUE | MSG_DONTWAIT);
+
+		if (n < 0)
 			break;
 		if (!ident_from_sockaddr(&path.remote, (struct sockaddr *)&name, m.msg_namelen))
 			continue;
@@ -147,7 +149,7 @@ udp_read_errors(struct loop *l, struct udp_sock *u)
 			else if (ee.ee_errno == EMSGSIZE)
 				endpoint_path_mtu(l->ep, &path, udp_mtu_payload(&path.remote, ee.ee_info), l->now);
 			else if ((core = udp_core_error((int)ee.ee_errno)) != 0)
-				endpoint_icmp(l->ep, &path, core, l->now);
+				endpoint_icmp(l->ep, &path, core, quoted, (size_t)n, l->now);
 		}
 	}
 	if (u->src.fd >= 0) {

@@ -175,13 +175,30 @@ udp_send_split(struct loop *l, unsigned i)
 	return true;
 }
 
+/* The error may be that of an ICMP message for another datagram, perhaps to somebody else: that is read, and this one sent. What is
+ * refused a second time has no route. */
+static void
+udp_send_again(struct loop *l, unsigned i)
+{
+	struct udp_group *g = &l->io->groups[i];
+	int core;
+
+	udp_read_errors(l, g->sock);
+	udp_fill_msg(l->io, i);
+	if (sendmsg(g->sock->src.fd, &l->io->msgs[i].msg_hdr, MSG_NOSIGNAL) >= 0)
+		return;
+	core = errno != ECONNREFUSED ? udp_core_error(errno) : 0;
+	log_debug("sendmsg: %s", strerror(errno));
+	if (core != 0)
+		endpoint_icmp(l->ep, &g->path, core, NULL, 0, l->now);
+}
+
 /* The group at io->sent was refused with `error`. False: the socket is full, wait. */
 static bool
 udp_send_failed(struct loop *l, int error)
 {
 	struct udp_io *io = l->io;
 	struct udp_group *g = &io->groups[io->sent];
-	int core;
 
 	switch (error) {
 	case EAGAIN:
@@ -196,15 +213,11 @@ udp_send_failed(struct loop *l, int error)
 	case EMSGSIZE:
 		udp_send_large(l, io->sent);
 		break;
-	case ECONNREFUSED: /* a pending ICMP error; this datagram was not sent */
-		udp_read_errors(l, g->sock);
-		udp_fill_msg(io, io->sent);
-		(void)sendmsg(g->sock->src.fd, &io->msgs[io->sent].msg_hdr, MSG_NOSIGNAL);
-		break;
 	default: /* ENOBUFS, EPERM (a filter): lost, as on the way */
-		if ((core = udp_core_error(error)) != 0)
-			endpoint_icmp(l->ep, &g->path, core, l->now);
-		log_debug("sendmsg: %s", strerror(error));
+		if (udp_core_error(error) == 0)
+			log_debug("sendmsg: %s", strerror(error));
+		else
+			udp_send_again(l, io->sent);
 		break;
 	}
 	io->sent++;
