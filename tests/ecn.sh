@@ -23,7 +23,7 @@ moved() {
 		"$state, $sent_marked of $datagrams marked, CE $status_ce"
 }
 
-netlab_start rate=20M delay=10ms queue=200ms ab.mark=3ms
+netlab_start rate=20M delay=10ms queue=200ms ab.mark=10ms
 in_b env LD_PRELOAD="$shim" KCPSHIM_PORTS=7903 python3 "$top_srcdir/tests/ecn_transfer.py" receive 7903 &
 remember $!
 wait_until 20 in_b sh -c 'ss -Hlun "sport = :7903" | grep -q .' || fail "no receiver"
