@@ -256,7 +256,8 @@ bool kcp_ack_calm(const struct kcp *, const struct snd_seg *);
 void kcp_loss_detect(struct kcp *, uint64_t now);
 /* Acts on every timer that expired. */
 void kcp_loss_timers(struct kcp *, uint64_t now);
-uint64_t kcp_loss_deadline(const struct kcp *);
+/* When one expires; KCP_NEVER: none is set. What is due at `sends_at` at the earliest is not looked for before. */
+uint64_t kcp_loss_deadline(const struct kcp *, uint64_t sends_at);
 /* `sn` arrived; spurious: although it had been found lost. */
 void kcp_loss_arrived(struct kcp *, uint32_t sn, bool spurious, uint64_t now);
 void kcp_loss_mark(struct kcp *, uint32_t sn);

@@ -198,9 +198,9 @@ kcp_path_works(struct kcp *k)
 }
 
 uint64_t
-kcp_loss_deadline(const struct kcp *k)
+kcp_loss_deadline(const struct kcp *k, uint64_t sends_at)
 {
-	uint64_t at = k->rack_deadline, t = timeout_at(k);
+	uint64_t at = k->rack_deadline > sends_at ? k->rack_deadline : sends_at, t = timeout_at(k);
 
 	if (t < at)
 		at = t;

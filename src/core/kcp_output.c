@@ -4,8 +4,10 @@
 #include "kcp_internal.h"
 
 #define BURST_US 1000u
-#define BURST_LONG_US 3000u         /* on paths whose round trip hides it: each burst costs a wake-up at both ends */
-#define BURST_LONG_SEGMENTS 3u      /* so many at least make a short one there */
+#define BURST_LONG_US 4000u         /* on paths whose round trip hides it: each burst costs a wake-up at both ends */
+#define BURST_LONG_SEGMENTS 3u      /* with so many in a short one long ones begin at once, */
+#define BURST_FEW_SEGMENTS 1u       /* with so many when the rate had time to be found out: it is found faster without */
+#define BURST_FEW_ROUNDS 24u
 #define BURST_SHARE 10u             /* of the round trip */
 #define BURST_MIN_SEGMENTS 2u
 #define BURST_MAX 65536u
@@ -14,10 +16,12 @@ static uint64_t
 burst_us(const struct kcp *k)
 {
 	uint64_t us = k->rtt.min == UINT64_MAX ? 0 : k->rtt.min / BURST_SHARE;
+	const struct cc_bbr *b = &k->cc.bbr;
+	unsigned least = b->round < BURST_FEW_ROUNDS ? BURST_LONG_SEGMENTS : BURST_FEW_SEGMENTS;
 
-	/* With few segments in each there is little to save, and the path's rate is found out faster without. */
-	if (us < BURST_US || k->cc.kind != KCP_CC_AUTO || k->cc.bbr.state == BBR_STARTUP ||
-	    k->cc.pacing_rate * BURST_US / 1000000u < (uint64_t)BURST_LONG_SEGMENTS * k->cc.mss)
+	/* With fewer segments there is little to save. */
+	if (us < BURST_US || k->cc.kind != KCP_CC_AUTO || b->state == BBR_STARTUP ||
+	    k->cc.pacing_rate * BURST_US / 1000000u < (uint64_t)least * k->cc.mss)
 		return BURST_US;
 	return us < BURST_LONG_US ? us : BURST_LONG_US;
 }
@@ -476,7 +480,8 @@ kcp_output(struct kcp *k, struct wire_writer *w, uint64_t now)
 uint64_t
 kcp_deadline(const struct kcp *k)
 {
-	uint64_t at = kcp_loss_deadline(k);
+	/* What is found lost earlier would have to wait for the pacer all the same. */
+	uint64_t at = kcp_loss_deadline(k, data_waits(k) ? k->pace_wake : 0);
 	bool blocked = k->snd_nxt != k->snd_end && k->snd_nxt == k->snd_una && !window_open(k);
 
 	if (k->ack_at < at)

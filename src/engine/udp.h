@@ -13,11 +13,11 @@
 struct udp_poll {
 	uint64_t since;             /* start of the present count, us */
 	uint64_t due;               /* next reading */
+	uint64_t came;              /* when a reading gave a datagram last */
 	uint64_t heard;             /* us, least round trip heard of since; 0: none */
 	uint64_t srtt;              /* the same, of the last count in which there was one */
 	uint32_t datagrams, wakes;  /* since then */
 	uint32_t interval;          /* us between readings; 0: read by event */
-	uint32_t empty;             /* readings without a datagram, in a row */
 };
 
 struct udp_sock {

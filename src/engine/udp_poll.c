@@ -10,15 +10,16 @@
 #define PLENTY 16u              /* datagrams per reading that come together without any waiting */
 
 uint32_t
-udp_poll_interval(uint64_t srtt, uint32_t datagrams, uint32_t wakes, uint64_t elapsed)
+udp_poll_interval(uint64_t srtt, uint32_t datagrams, uint32_t wakes, uint64_t elapsed, bool polled)
 {
-	uint64_t interval = srtt / UDP_POLL_SHARE;
+	uint64_t interval = srtt / UDP_POLL_SHARE, least = polled ? UDP_POLL_GO_ON : UDP_POLL_BEGIN;
 
 	if (interval > UDP_POLL_MAX_US)
 		interval = UDP_POLL_MAX_US;
-	if (interval < UDP_POLL_MIN_US || datagrams >= wakes * PLENTY)
+	/* What came together because it was read by time says nothing about what would come together by itself. */
+	if (interval < UDP_POLL_MIN_US || (!polled && datagrams >= wakes * PLENTY))
 		return 0;
-	return (uint64_t)datagrams * interval >= UDP_POLL_LEAST * elapsed ? (uint32_t)interval : 0;
+	return (uint64_t)datagrams * 2 * interval >= least * elapsed ? (uint32_t)interval : 0;
 }
 
 static void
@@ -43,14 +44,12 @@ static void
 judge(struct loop *l, struct udp_sock *u)
 {
 	struct udp_poll *p = &u->poll;
-	/* What came together because it was read by time says nothing about what would come together by itself. */
-	uint32_t wakes = p->interval != 0 ? p->datagrams : p->wakes;
 	uint32_t interval;
 
 	/* Nobody may have been heard of while a hole in the stream held everything back. */
 	if (p->heard != 0)
 		p->srtt = p->heard;
-	interval = udp_poll_interval(p->srtt, p->datagrams, wakes, l->now - p->since);
+	interval = udp_poll_interval(p->srtt, p->datagrams, p->wakes, l->now - p->since, p->interval != 0);
 
 	if (interval == 0)
 		udp_poll_stop(l, u);
@@ -70,8 +69,9 @@ udp_poll_count(struct loop *l, struct udp_sock *u, unsigned datagrams)
 	p->datagrams += datagrams;
 	p->wakes++;
 	p->due = l->now + p->interval;
-	p->empty = datagrams > 0 ? 0 : p->empty + 1;
-	if (p->empty > 1)
+	if (datagrams > 0)
+		p->came = l->now;
+	else if (l->now - p->came >= (uint64_t)UDP_POLL_PATIENCE * p->interval)
 		udp_poll_stop(l, u);
 	if (l->now - p->since >= WINDOW_US && p->wakes >= WINDOW_WAKES)
 		judge(l, u);

@@ -10,12 +10,14 @@
 
 #define UDP_POLL_SHARE 16u              /* of the round trip: what reading by time may add to it */
 #define UDP_POLL_MIN_US 100u            /* shorter pauses are not worth it */
-#define UDP_POLL_MAX_US 2000u
-#define UDP_POLL_LEAST 3u               /* datagrams in a pause that make it worth it */
+#define UDP_POLL_MAX_US 5000u
+#define UDP_POLL_BEGIN 3u               /* datagrams in two pauses that make it worth it */
+#define UDP_POLL_GO_ON 1u               /* less once it is done: acknowledgements of a peer that reads by time come one a pause */
+#define UDP_POLL_PATIENCE 4u            /* pauses without a datagram until the next one is waited for */
 
 /* How long to wait between two readings, us; 0: read by event. `srtt`: the least round trip among the sessions heard of, us,
- * 0: unknown. `datagrams` came in `wakes` readings in the last `elapsed` us. Pure. */
-uint32_t udp_poll_interval(uint64_t srtt, uint32_t datagrams, uint32_t wakes, uint64_t elapsed);
+ * 0: unknown. `datagrams` came in `wakes` readings in the last `elapsed` us; `polled`: they were by time. Pure. */
+uint32_t udp_poll_interval(uint64_t srtt, uint32_t datagrams, uint32_t wakes, uint64_t elapsed, bool polled);
 
 /* The socket was read and gave `datagrams`. */
 void udp_poll_count(struct loop *, struct udp_sock *, unsigned datagrams);
