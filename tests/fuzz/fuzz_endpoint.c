@@ -1,16 +1,22 @@
 /* fuzz_endpoint: datagrams of strangers, and of a peer gone mad, given to an endpoint that listens on all three wires.
  *
- * Input, again and again: socket (1 byte: which listener), length (1, times 8), datagram. The first four bytes of a datagram
- * are replaced by a live connection id when the socket's high bit is set. Nothing may be read or written out of bounds,
- * and memory stays bounded.
+ * Input, again and again: how (1 byte), length (1, times 8), datagram. How: which listener (low 3 bits), the ECN field it comes with
+ * (2), an ICMP error that quotes the datagram as sent by us instead (1), the last 4 bytes are made its CRC-32C (1), the first 4
+ * are replaced by a live connection id (1). Nothing may be read or written out of bounds, and memory stays bounded.
  */
 #include <string.h>
 
-#include "core/endpoint.h"
+#include "core/bytes.h"
+#include "core/crc32c.h"
+#include "core/endpoint_impl.h"
+#include "core/error.h"
 #include "core/mem.h"
 #include "fuzz.h"
 
 #define MEMORY_MAX (8u << 20)
+#define HOW_ICMP 0x20u
+#define HOW_CRC 0x40u
+#define HOW_KNOWN 0x80u
 
 static void
 listen_all(struct endpoint *ep)
@@ -46,6 +52,22 @@ drain(struct endpoint *ep, uint64_t now)
 	}
 }
 
+static void
+one_datagram(struct endpoint *ep, const struct path *p, unsigned how, uint8_t *d, size_t n, uint64_t now)
+{
+	struct session *s = TAILQ_FIRST(&ep->all);
+
+	if (how & HOW_KNOWN && s != NULL && n >= sizeof(s->cid))
+		bytes_put32(d, how & HOW_ICMP ? s->peer_cid : s->cid);
+	if (how & HOW_CRC && n >= sizeof(uint32_t))
+		bytes_put32(d + n - sizeof(uint32_t), crc32c(0, d, n - sizeof(uint32_t)));
+	endpoint_set_mark(ep, (enum ecn_mark)(how >> 3 & 3));
+	if (how & HOW_ICMP)
+		endpoint_icmp(ep, p, KCPSHIM_E_REFUSED, d, n, now);
+	else
+		endpoint_input(ep, p, d, n, now);
+}
+
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 {
@@ -61,15 +83,10 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 	endpoint_set_time(ep, UINT64_C(1700000000000000000), now);
 	listen_all(ep);
 	while (len >= 2) {
-		struct session *s = endpoint_each(ep, NULL);
-		uint32_t id = s != NULL ? (uint32_t)session_id(s) : 0;
-
-		p.sock = 1 + (data[0] & 0x7fu) % 3;
+		p.sock = 1 + (data[0] & 7u) % 3;
 		n = (size_t)data[1] * 8 < len - 2 ? (size_t)data[1] * 8 : len - 2;
 		memcpy(datagram, data + 2, n);
-		if (data[0] & 0x80 && n >= sizeof(id))
-			memcpy(datagram, &id, sizeof(id));
-		endpoint_input(ep, &p, datagram, n, now);
+		one_datagram(ep, &p, data[0], datagram, n, now);
 		data += 2 + n;
 		len -= 2 + n;
 		now += 20000;
