@@ -54,7 +54,8 @@ match(const struct sockaddr *sa, socklen_t len, struct netaddr *a)
 {
 	struct rules_options opts;
 
-	if (!shim.config.active || sa == NULL || !ident_from_sockaddr(a, sa, len) || is_multicast(a))
+	/* What the kernel refuses it is asked about. */
+	if (!shim.config.active || sa == NULL || len > sizeof(struct sockaddr_storage) || !ident_from_sockaddr(a, sa, len) || is_multicast(a))
 		return RULES_TCP;
 	replace_any(a);
 	netaddr_unmap(a);
@@ -308,7 +309,7 @@ connect_ours(int fd, const struct ident *id, const struct sockaddr *sa, socklen_
 {
 	struct netaddr a;
 
-	if (len < sizeof(sa->sa_family))
+	if (len < sizeof(sa->sa_family) || len > sizeof(struct sockaddr_storage))
 		return EINVAL;
 	if (sa == NULL)
 		return EFAULT;

@@ -1,4 +1,4 @@
-/* ioctl: queue lengths are the session's; requests that only IP sockets understand go to one. */
+/* ioctl, sockatmark: queue lengths are the session's; requests that only IP sockets understand go to one. */
 #include <errno.h>
 #include <limits.h>
 #include <linux/sockios.h>
@@ -50,8 +50,11 @@ ioctl_ours(int fd, const struct ident *id, unsigned long request, void *arg)
 	case SIOCINQ:
 		if (id->role == IDENT_LISTENER)
 			return EINVAL;
-		/* fall through */
+		return real()->ioctl(fd, request, arg) == 0 ? 0 : errno;
 	case SIOCATMARK:
+		if (id->role == IDENT_LISTENER)
+			return ask_ip_socket(id, request, arg);
+		/* fall through */
 	case FIOSETOWN:
 	case FIOGETOWN:
 	case SIOCSPGRP:
@@ -84,4 +87,13 @@ ioctl(int fd, unsigned long request, ...)
 	error = ioctl_ours(fd, &id, request, arg);
 	errno = error ? error : saved;
 	return error ? -1 : 0;
+}
+
+/* libc asks the kernel without passing by. */
+EXPORT int
+sockatmark(int fd)
+{
+	int mark;
+
+	return ioctl(fd, SIOCATMARK, &mark) == 0 ? mark : -1;
 }

@@ -61,7 +61,7 @@ receive_specially(int fd, size_t len, int flags, ssize_t *n)
 	if (!shim_hint())
 		return false;
 	if (shim_our_listener(fd, &id)) {
-		*n = fail(ENOTCONN);
+		*n = fail(flags & MSG_ERRQUEUE ? EAGAIN : ENOTCONN);
 		return true;
 	}
 	if (!(flags & UNUSUAL_FLAGS) || !shim_ident(fd, &id))

@@ -140,6 +140,8 @@ control_getsockopt(struct loop *l, struct conn *c, struct listener *li, const st
 		if (q->optname == TCP_INFO)
 			return sockopt_put(r, q->optlen, &ti, sizeof(ti));
 		mss = (int)ti.tcpi_snd_mss;
+		if (o != NULL && options_int(o, IPPROTO_TCP, TCP_MAXSEG, mss) < mss)
+			mss = options_int(o, IPPROTO_TCP, TCP_MAXSEG, mss);
 		if (c != NULL && mss > 0)
 			return sockopt_put(r, q->optlen, &mss, sizeof(mss));
 	}
@@ -175,10 +177,12 @@ sockopt_refused(const struct conn *c, const struct listener *li, const struct ct
 		return domain == AF_INET6 ? EINVAL : ENOPROTOOPT; /* bound already */
 	if (q->level != IPPROTO_TCP || q->optlen < sizeof(value))
 		return 0;
-	if (c != NULL && (q->optname == TCP_FASTOPEN || q->optname == TCP_FASTOPEN_CONNECT))
+	if (c != NULL && (q->optname == TCP_FASTOPEN || q->optname == TCP_FASTOPEN_CONNECT || q->optname == TCP_FASTOPEN_NO_COOKIE))
 		return EINVAL;
 	if (q->optname == TCP_WINDOW_CLAMP && value == 0)
 		return EINVAL;
+	if (q->optname == TCP_QUEUE_SEQ)
+		return EPERM;
 	return li != NULL && q->optname == TCP_REPAIR ? EPERM : 0;
 }
 

@@ -173,6 +173,18 @@ relay_local_address(int tcp_fd, int *domain, struct netaddr *local)
 	return 0;
 }
 
+/* SO_REUSEADDR lets a program connect from one port to several peers. */
+static enum udp_share
+relay_share(int tcp_fd, const struct netaddr *local)
+{
+	int reuse = 0;
+	socklen_t len = sizeof(reuse);
+
+	if (local->port == 0 || getsockopt(tcp_fd, SOL_SOCKET, SO_REUSEADDR, &reuse, &len) != 0 || reuse == 0)
+		return UDP_ALONE;
+	return UDP_BESIDE;
+}
+
 static int
 relay_open_udp(struct loop *l, struct conn *c, int tcp_fd, const struct netaddr *peer)
 {
@@ -195,8 +207,10 @@ relay_open_udp(struct loop *l, struct conn *c, int tcp_fd, const struct netaddr 
 		if (local.family == 6)
 			local = (struct netaddr){ .family = 4, .port = port };
 	}
-	if ((error = udp_open(l, &local, &remote, domain, tcp_fd, UDP_ALONE, &c->udp)) != 0)
+	if ((error = udp_open(l, &local, &remote, domain, tcp_fd, relay_share(tcp_fd, &local), &c->udp)) != 0)
 		return error;
+	if (local.port != 0 && udp_is_double(l, c->udp))
+		return EADDRNOTAVAIL;
 	/* connect() to the wildcard address reaches this host: the kernel knows the address it chose. */
 	if (getpeername(c->udp->src.fd, (struct sockaddr *)&ss, &len) != 0 ||
 	    !ident_from_sockaddr(&remote, (struct sockaddr *)&ss, len))

@@ -101,6 +101,29 @@ udp_bind_connect(struct udp_sock *u, const struct netaddr *local, const struct n
 	return ident_from_sockaddr(&u->local, (struct sockaddr *)&ss, len) ? 0 : EAFNOSUPPORT;
 }
 
+static bool
+udp_peer(const struct udp_sock *u, struct netaddr *peer)
+{
+	struct sockaddr_storage ss;
+	socklen_t len = sizeof(ss);
+
+	return u->connected && getpeername(u->src.fd, (struct sockaddr *)&ss, &len) == 0 && ident_from_sockaddr(peer, (struct sockaddr *)&ss, len);
+}
+
+bool
+udp_is_double(const struct loop *l, const struct udp_sock *u)
+{
+	struct netaddr mine, other;
+	const struct udp_sock *o;
+
+	if (!udp_peer(u, &mine))
+		return false;
+	LIST_FOREACH(o, &l->udps, all)
+		if (o != u && netaddr_equal(&o->local, &u->local) && udp_peer(o, &other) && netaddr_equal(&other, &mine))
+			return true;
+	return false;
+}
+
 void
 udp_allow_reuse(struct udp_sock *u, bool on)
 {

@@ -51,13 +51,15 @@ enum udp_share {
 	UDP_LISTEN,     /* the same, but sockets of sessions that outlived an earlier listener do not count */
 	UDP_SHARED,     /* beside that of another process, which allowed it by udp_share() */
 	UDP_LANE,       /* beside that of the listener's first thread, which alone keeps others away */
-	UDP_BESIDE,     /* connected socket of such a session: receives only its own peer's datagrams */
+	UDP_BESIDE,     /* connected socket beside others that allow it: receives only its own peer's datagrams */
 };
 
 /* What the TCP socket `like` (-1: none) was set to and UDP shares: SO_BINDTODEVICE, SO_MARK, SO_PRIORITY, TOS, TTL, V6ONLY, SO_REUSEPORT.
  * Opens, binds to `local` (family 0: not bound) and, with `peer`, connects. *out is in the epoll set. 0 or positive errno. */
 int udp_open(struct loop *, const struct netaddr *local, const struct netaddr *peer, int domain, int like,
     enum udp_share share, struct udp_sock **out);
+/* Whether another connected socket of this engine has the same two addresses. */
+bool udp_is_double(const struct loop *, const struct udp_sock *);
 /* From now on others may bind its port beside it (its listener is gone; sessions move to connected sockets). */
 void udp_allow_reuse(struct udp_sock *, bool on);
 /* From now on processes of the same user may bind its port with UDP_SHARED, and this engine's other threads with UDP_LANE. */
