@@ -428,6 +428,23 @@ START_TEST(closed_window_is_no_timeout)
 }
 END_TEST
 
+/* On a long path the first segments must not be sent twice while their acknowledgement is under way. */
+START_TEST(opening_tells_the_round_trip)
+{
+	struct session *side[2];
+	struct session_info info;
+	int i;
+
+	sp.far = 150000;
+	sesspair_open(&sp, &cfg, &side[0], &side[1]);
+	for (i = 0; i < 2; i++) {
+		session_get_info(side[i], &info);
+		ck_assert_uint_ge(info.kcp.min_rtt_us, 2 * (SESSPAIR_DELAY + sp.far));
+		ck_assert_uint_le(info.kcp.min_rtt_us, 2 * (SESSPAIR_DELAY + sp.far) + 1000);
+	}
+}
+END_TEST
+
 /* --- ICMP --- */
 
 static const int icmp_errors[] = { KCPSHIM_E_REFUSED, KCPSHIM_E_HOSTUNREACH, KCPSHIM_E_NETUNREACH };
@@ -599,6 +616,7 @@ main(void)
 	tcase_add_test(opening, half_open_is_forgotten);
 	tcase_add_loop_test(opening, icmp_ends_a_connect, 0, 6);
 	tcase_add_test(opening, icmp_of_another_connect);
+	tcase_add_test(opening, opening_tells_the_round_trip);
 	tcase_add_test(open, repeated_flights_are_harmless);
 	tcase_add_test(open, half_close_each_way);
 	tcase_add_test(open, both_ends_leave_at_once);

@@ -231,7 +231,7 @@ session_prove(struct session *s, uint64_t now)
 	if (error != 0)
 		return error;
 	session_note_opening(s, now - s->opened_at);
-	kcp_seed_rtt(s->kcp, s->opening_rtt, now);
+	kcp_seed_rtt(s->kcp, session_srtt(s), now);
 	l->room--;
 	endpoint_half_open_done(s);
 	s->clocks[SESSION_CLOCK_GIVEUP] = TIMER_NEVER;

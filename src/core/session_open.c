@@ -234,7 +234,7 @@ session_input_accept(struct session *s, const uint8_t *d, size_t len, uint64_t n
 	session_reset_learn(s, &s->opening->peer);
 	s->unconfirmed = true;
 	session_note_opening(s, now - s->opening->first_sent);
-	kcp_seed_rtt(s->kcp, s->opening_rtt, now);
+	kcp_seed_rtt(s->kcp, session_srtt(s), now);
 	s->retry = proof_retry(2 * (now - s->opening->first_sent));
 	session_ping(s, now);
 	session_established(s, now);
