@@ -4,7 +4,8 @@
 #include <string.h>
 
 #define CC_INITIAL_WINDOW 32u           /* datagrams: IKCP_WND_SND, paced over a round trip */
-#define CC_INITIAL_TIMES_MAX 4u         /* 180 kB at 3.7 Mbit/s, whatever the round trip */
+#define CC_INITIAL_TIMES_MAX 4u         /* 180 kB */
+#define CC_INITIAL_PACE 400u            /* per cent of a larger one in a round trip */
 #define CC_RTT_UNKNOWN_US 100000u       /* assumed until a sample exists */
 #define CC_MIN_WINDOW 2u
 #define CC_MIN_RATE 2000u               /* bytes/s: a datagram of 1400 bytes in 0.7 s */
@@ -71,8 +72,12 @@ cc_seed_rtt(struct cc *c, uint64_t rtt_us)
 {
 	uint64_t times = min64(rtt_us / CC_RTT_UNKNOWN_US, CC_INITIAL_TIMES_MAX);
 
-	if (c->kind == KCP_CC_AUTO && times > 1)
-		c->cwnd = max64(c->cwnd, times * CC_INITIAL_WINDOW * c->mss);
+	if (c->kind != KCP_CC_AUTO || times <= 1)
+		return;
+	c->cwnd = max64(c->cwnd, times * CC_INITIAL_WINDOW * c->mss);
+	/* In a part of the round trip, or the train would show nothing of the path (cc_start.h). */
+	pace_window(c, rtt_us, CC_INITIAL_PACE);
+	bound_rate(c);
 }
 
 /* Slow start, then one segment a round trip; halved at a loss, and at a mark, which cannot turn out to have been none. */

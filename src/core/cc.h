@@ -9,7 +9,9 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "cc_start.h"
 #include "kcp.h"
+#include "winmax.h"
 
 /* What one datagram of acknowledgements told. */
 struct cc_ack {
@@ -18,6 +20,7 @@ struct cc_ack {
 	uint64_t inflight;         /* bytes in flight after all that */
 	uint64_t prior_delivered;  /* `delivered` when the newest acknowledged segment was sent */
 	uint64_t rate;             /* delivery rate sample, bytes/s; 0: none */
+	uint32_t sent;             /* low 32 bits of the time when the newest acknowledged segment was sent */
 	uint32_t acked;            /* bytes newly acknowledged */
 	uint32_t lost;             /* bytes newly found lost */
 	uint32_t calm_acked, calm_lost;  /* of those, sent between calm_from and calm_to of struct cc */
@@ -36,16 +39,10 @@ struct cc_classic {
 
 enum bbr_state { BBR_STARTUP, BBR_DRAIN, BBR_PROBE_BW, BBR_PROBE_RTT };
 
-/* Greatest value of the last rounds, by the three-sample method of Nichols' windowed filter. */
-struct bbr_max {
-	uint64_t value[3];
-	uint32_t round[3];
-};
-
 /* draft-ietf-ccwg-bbr, with the gain cycle of its first version. */
 struct cc_bbr {
-	struct bbr_max bw;         /* bytes/s */
-	struct bbr_max extra;      /* bytes acknowledged beyond the estimated rate */
+	struct winmax bw;          /* bytes/s */
+	struct winmax extra;       /* bytes acknowledged beyond the estimated rate */
 	uint32_t round;
 	uint8_t state, phase;
 	uint8_t full_rounds;
@@ -67,6 +64,7 @@ struct cc_bbr {
 	uint16_t hold_n, hold_queued; /* samples since, and those that came further apart than they were sent */
 	uint64_t round_end;        /* `delivered` that ends the round */
 	uint64_t full_bw;
+	struct cc_start start;
 	uint64_t start_rate;       /* bytes/s: greatest before the pipe was full once */
 	uint64_t min_rtt_at, probe_rtt_end;
 	uint32_t min_rtt;          /* us; 0: unknown */

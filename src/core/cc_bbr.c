@@ -10,6 +10,13 @@
 #define STARTUP_GAIN 709u                 /* 4 ln 2 = 2.77 */
 #define DRAIN_GAIN 89u
 #define STARTUP_PACE 200u                 /* per cent of a window that grows to twice itself in a round trip */
+#define LEAP 2u                           /* growth beyond the twofold: fourfold in all */
+#define LEAP_PACE 400u                    /* per cent of the window in a round trip: trains of a quarter of it */
+#define LEAP_RTT_MIN_US 80000u            /* on shorter paths there is little to gain */
+#define LEAP_RISE 16u                     /* of the round trip: what a train without a queue may vary by */
+#define LUMP_SHARE 8u                     /* of the window */
+#define SPREAD_GAIN 320u                  /* in start-up, once a train told the path's rate */
+#define HOLD_WAITS 3u                     /* round trips until samples have to bear a train's rate out */
 #define CWND_GAIN 512u
 #define PACING_MARGIN 253u                /* 1% below the estimate, so that a queue does not stay */
 #define DRAIN_ROUNDS 4u
@@ -54,53 +61,6 @@ min64(uint64_t a, uint64_t b)
 	return a < b ? a : b;
 }
 
-static void
-max_reset(struct bbr_max *m, uint64_t value, uint32_t round)
-{
-	for (int i = 0; i < 3; i++) {
-		m->value[i] = value;
-		m->round[i] = round;
-	}
-}
-
-static void
-max_shift(struct bbr_max *m, uint64_t value, uint32_t round)
-{
-	m->value[0] = m->value[1];
-	m->round[0] = m->round[1];
-	m->value[1] = m->value[2];
-	m->round[1] = m->round[2];
-	m->value[2] = value;
-	m->round[2] = round;
-}
-
-static void
-max_update(struct bbr_max *m, uint64_t value, uint32_t round, uint32_t window)
-{
-	if (value >= m->value[0] || round - m->round[2] > window) {
-		max_reset(m, value, round);
-		return;
-	}
-	if (value >= m->value[1]) {
-		m->value[1] = m->value[2] = value;
-		m->round[1] = m->round[2] = round;
-	} else if (value >= m->value[2]) {
-		m->value[2] = value;
-		m->round[2] = round;
-	}
-	if (round - m->round[0] > window) {
-		max_shift(m, value, round);
-		if (round - m->round[0] > window)
-			max_shift(m, value, round);
-	} else if (m->round[1] == m->round[0] && round - m->round[1] > window / 4) {
-		m->value[1] = m->value[2] = value;
-		m->round[1] = m->round[2] = round;
-	} else if (m->round[2] == m->round[1] && round - m->round[2] > window / 2) {
-		m->value[2] = value;
-		m->round[2] = round;
-	}
-}
-
 /* Where round trips jump from one datagram to the next, the luckiest says nothing about what has to be in flight, and a window made
  * from its time starves the flow: there the mean counts. A queue grows in small steps. */
 static bool
@@ -122,10 +82,24 @@ base_rtt(const struct cc_bbr *b)
 	return jittery(b) ? b->least_mean : b->min_rtt;
 }
 
+/* A train told the path's rate: no need to look for it by a queue. */
+static bool
+spread(const struct cc_bbr *b)
+{
+	return b->start.spread && b->min_rtt >= LEAP_RTT_MIN_US && !uneven(b);
+}
+
+/* Samples of the first rounds span the time in which nothing was sent as well; a train that arrived slowly tells the rate itself. */
+static uint64_t
+path_rate(const struct cc_bbr *b)
+{
+	return !b->full && spread(b) ? max64(b->bw.value[0], b->start.rate) : b->bw.value[0];
+}
+
 static uint64_t
 bdp(const struct cc_bbr *b)
 {
-	return b->bw.value[0] * base_rtt(b) / 1000000u;
+	return path_rate(b) * base_rtt(b) / 1000000u;
 }
 
 void
@@ -168,7 +142,7 @@ update_bw(struct cc_bbr *b, const struct cc_ack *a)
 {
 	if (a->rate == 0 || (a->app_limited && a->rate < b->bw.value[0]))
 		return;
-	max_update(&b->bw, a->rate, b->round, BW_ROUNDS);
+	winmax_update(&b->bw, a->rate, (uint16_t)b->round, BW_ROUNDS);
 }
 
 /* Peers and links that acknowledge in lumps: how much may arrive at once beyond the rate (BBRUpdateACKAggregation). */
@@ -183,7 +157,7 @@ update_extra(struct cc *c, const struct cc_ack *a)
 		b->epoch_acked = expected = 0;
 	}
 	b->epoch_acked += a->acked;
-	max_update(&b->extra, min64(b->epoch_acked - min64(expected, b->epoch_acked), c->cwnd), b->round, EXTRA_ROUNDS);
+	winmax_update(&b->extra, min64(b->epoch_acked - min64(expected, b->epoch_acked), c->cwnd), (uint16_t)b->round, EXTRA_ROUNDS);
 }
 
 static void
@@ -332,6 +306,20 @@ look_for_queue(struct cc_bbr *b, const struct cc_ack *a)
 	b->rise_n = 0;
 }
 
+/* A whole round trip had about the rate of the train. */
+static bool
+borne_out(const struct cc_bbr *b)
+{
+	return spread(b) && b->bw.value[0] > b->start.rate / 4 * 3;
+}
+
+/* A train was much faster and met no queue: the pipe is not full, whatever else makes the round trips longer. */
+static bool
+outrun(const struct cc_bbr *b)
+{
+	return !b->start.spread && b->min_rtt >= LEAP_RTT_MIN_US && b->bw.value[0] < b->start.rate / 3 * 2;
+}
+
 /* Doubling on until the losses show would throw more than a whole pipe away. The flow waits one round trip, in which the rate that
  * the path delivers shows; is the queue gone then, it had another reason. */
 static void
@@ -341,7 +329,7 @@ check_hold(struct cc_bbr *b, const struct cc_ack *a)
 	if (!b->held) {
 		if (!b->rising || a->app_limited)
 			return;
-		b->held = true;
+		b->held = b->start.over = true;
 		b->hold_end = a->delivered;
 		b->full_at = (uint32_t)a->now;
 		b->hold_n = b->hold_queued = 0;
@@ -356,9 +344,22 @@ check_hold(struct cc_bbr *b, const struct cc_ack *a)
 	}
 	if (a->acked == 0 || a->prior_delivered < b->hold_end || (uint32_t)a->now - b->full_at < a->srtt)
 		return;
+	if (spread(b) && !borne_out(b) && b->start.waits < HOLD_WAITS) {
+		/* The peer's window may have kept it from being tried. */
+		b->start.waits++;
+		b->hold_end = a->delivered;
+		b->full_at = (uint32_t)a->now;
+		return;
+	}
 	b->held = false;
 	/* Jitter was so high now and then, not all the time; and its datagrams come as they were sent. */
 	b->full = uneven(b) ? b->hold_min > queue_from(b) && b->hold_queued * 4u >= b->hold_n * 3u : b->rising;
+	if (b->full && outrun(b)) {
+		b->full = false;
+		b->rise_floor = b->rise_min;
+	}
+	if (b->full && borne_out(b))
+		winmax_update(&b->bw, max64(b->start.rate, b->bw.value[0]), (uint16_t)b->round, BW_ROUNDS);
 	b->doubt_bw = b->full ? b->bw.value[0] : 0;
 	if (b->full)
 		b->full_bw = b->doubt_bw;
@@ -507,6 +508,30 @@ pacing_gain(const struct cc_bbr *b)
 	}
 }
 
+/* A long path may be filled faster than by doubling, by what trains show of it. */
+static bool
+may_leap(const struct cc *c, const struct cc_ack *a)
+{
+	const struct cc_bbr *b = &c->bbr;
+
+	if (b->state != BBR_STARTUP || b->full || b->held || b->start.over || b->min_rtt < LEAP_RTT_MIN_US || uneven(b))
+		return false;
+	if (b->rising || a->rtt > b->min_rtt + b->min_rtt / LEAP_RISE || b->round_lost > b->round_acked / 8)
+		return false;
+	/* Of a window that is not made use of, nothing is shown; nor by acknowledgements in lumps. */
+	return !a->app_limited && a->inflight + a->acked >= c->cwnd / 2 && a->acked <= c->cwnd / LUMP_SHARE;
+}
+
+/* The window may grow up to what a train has shown that the path carries without a queue. */
+static void
+leap(struct cc *c, const struct cc_ack *a)
+{
+	uint64_t limit = c->bbr.start.rate * c->bbr.min_rtt / 1000000u;
+
+	if (c->cwnd < limit && may_leap(c, a))
+		c->cwnd = min64(c->cwnd + LEAP * (uint64_t)a->acked, limit);
+}
+
 /* Before the pipe was full once, a low estimate is the writer's, not the path's. The estimate of a growing flow lags behind, for it
  * spans the time in which the window was sent as well: a window that is made use of doubles in any case. */
 static uint64_t
@@ -515,8 +540,10 @@ start_rate(struct cc *c, const struct cc_ack *a, uint64_t rate)
 	struct cc_bbr *b = &c->bbr;
 
 	b->start_rate = rate = max64(rate, b->start_rate);
+	if (spread(b))
+		return path_rate(b) * SPREAD_GAIN / GAIN;
 	if (b->state == BBR_STARTUP && !a->app_limited && a->srtt != 0)
-		rate = max64(rate, c->cwnd * 10000u / a->srtt * STARTUP_PACE);
+		rate = max64(rate, c->cwnd * 10000u / a->srtt * (may_leap(c, a) ? LEAP_PACE : STARTUP_PACE));
 	return rate;
 }
 
@@ -524,7 +551,7 @@ static void
 set_pacing(struct cc *c, const struct cc_ack *a)
 {
 	struct cc_bbr *b = &c->bbr;
-	uint64_t rate = b->bw.value[0] * PACING_MARGIN / GAIN * pacing_gain(b) / GAIN, floor;
+	uint64_t rate = path_rate(b) * PACING_MARGIN / GAIN * pacing_gain(b) / GAIN, floor;
 
 	/* The estimate is what arrives; what the path loses by itself has to be sent on top. */
 	rate = rate * 65536u / (65536u - min64(b->base_loss, BASE_LOSS_MAX));
@@ -536,22 +563,32 @@ set_pacing(struct cc *c, const struct cc_ack *a)
 		c->pacing_rate = floor;
 }
 
+static uint64_t
+cwnd_gain(const struct cc_bbr *b)
+{
+	if (b->held)
+		return HOLD_GAIN;
+	if (b->state != BBR_STARTUP)
+		return CWND_GAIN;
+	return spread(b) ? SPREAD_GAIN : STARTUP_GAIN;
+}
+
 static void
 set_cwnd(struct cc *c, const struct cc_ack *a)
 {
 	struct cc_bbr *b = &c->bbr;
 	uint64_t least = (uint64_t)MIN_WINDOW * c->mss, target;
-	uint64_t gain = b->held ? HOLD_GAIN : b->state == BBR_STARTUP ? STARTUP_GAIN : CWND_GAIN;
 
 	if (b->state == BBR_PROBE_RTT) {
 		c->cwnd = min64(c->cwnd, max64(bdp(b) / 2, least));
 		return;
 	}
-	target = bdp(b) * gain / GAIN + b->extra.value[0] + 3 * (uint64_t)c->mss;
+	target = bdp(b) * cwnd_gain(b) / GAIN + b->extra.value[0] + 3 * (uint64_t)c->mss;
 	if (b->full || b->held)
 		c->cwnd = min64(c->cwnd + a->acked, target);
 	else if (c->cwnd < target || bdp(b) == 0)
 		c->cwnd += a->acked;
+	leap(c, a);
 	if (b->inflight_hi != UINT64_MAX)
 		c->cwnd = min64(c->cwnd, b->inflight_hi + b->extra.value[0]);
 	c->cwnd = max64(c->cwnd, least);
@@ -564,6 +601,8 @@ cc_bbr_on_ack(struct cc *c, const struct cc_ack *a)
 	bool round = update_round(b, a);
 
 	update_bw(b, a);
+	if (!b->full)
+		cc_start_on_ack(&b->start, a, c->mss, round);
 	update_extra(c, a);
 	update_min_rtt(b, a);
 	update_mean_rtt(b, a);

@@ -93,6 +93,7 @@ kcp_seed_rtt(struct kcp *k, uint64_t rtt_us, uint64_t now)
 	rtt_sample(&k->rtt, rtt_us, now);
 	k->seeded = true;
 	cc_seed_rtt(&k->cc, rtt_us);
+	kcp_pace_changed(k, now);
 }
 
 int

@@ -225,6 +225,7 @@ kcp_ack_done(struct kcp *k, uint64_t now)
 		a->now = now;
 		a->delivered = k->delivered;
 		a->inflight = k->inflight;
+		a->sent = (uint32_t)k->ack_newest;
 		a->srtt = (uint32_t)k->rtt.srtt;
 		a->rtt = k->rtt_min != UINT32_MAX ? k->rtt_min : 0;
 		a->rate = a->acked > 0 ? rate_sample(k) : 0;

@@ -143,11 +143,11 @@ struct kcp {
 	uint16_t copies_calm;         /* segments acknowledged since copies_more was last too small or changed */
 
 	/* rate samples */
+	uint32_t sample_send_elapsed;
 	uint64_t delivered, delivered_at, first_sent;
 	uint64_t app_limited_until;   /* `delivered` at which the app-limited phase ends; 0: not limited */
 	struct cc_ack ack;            /* collected between two kcp_input_done() */
 	uint64_t sample_delivered_at;
-	uint32_t sample_send_elapsed;
 	uint64_t ack_newest;          /* send time of the newest segment in `ack` */
 	uint32_t rtt_min, rtt_max;    /* samples of this datagram; rtt_min UINT32_MAX: none */
 	uint32_t una_rtt;             /* from una alone, used when there is no other; 0: none */
