@@ -178,6 +178,61 @@ START_TEST(fin_both_ways)
 }
 END_TEST
 
+/* One exchange: datagrams that it took both ways. The answer is given after `pause`. */
+static uint64_t
+ask(struct kcppair *p, uint64_t pause)
+{
+	uint64_t sent = p->ab.offered + p->ba.offered;
+	uint8_t buf[10];
+
+	kcppair_write(p->a, (const uint8_t *)"ask", 3, p->now);
+	kcppair_run(p, p->now + 100 + pause);
+	ck_assert_uint_eq(kcppair_read(p->b, buf, sizeof(buf), p->now), 3);
+	kcppair_write(p->b, (const uint8_t *)"answer", 6, p->now);
+	kcppair_run(p, p->now + 100);
+	ck_assert_uint_eq(kcppair_read(p->a, buf, sizeof(buf), p->now), 6);
+	return p->ab.offered + p->ba.offered - sent;
+}
+
+START_TEST(answers_acknowledge)
+{
+	static const struct simlink_config near = { .delay = 50 }, far = { .delay = 5000 };
+	struct kcp_config c = config((enum wire_codec)_i);
+	uint64_t taken = 0, rtt;
+	struct kcp_info info;
+	struct kcppair p;
+
+	c.redundancy = false;
+	kcppair_init(&p, &c, &near, &near, 1, 5);
+	for (int i = 0; i < 10; i++)
+		taken = ask(&p, 10);
+	ck_assert_uint_eq(taken, _i == WIRE_SESSION ? 2 : 4);
+	kcp_get_info(p.a, &info);
+	ck_assert_uint_le(rtt = info.srtt_us, 130);
+	/* One that does not come is waited for once, and not for long. */
+	(void)ask(&p, 2000);
+	ck_assert(kcp_send_drained(p.a));
+	kcp_get_info(p.a, &info);
+	ck_assert_uint_le(info.srtt_us, rtt + 10);
+	ck_assert_uint_eq(info.retransmits, 0);
+	ck_assert_uint_eq(ask(&p, 2000), _i == WIRE_SESSION ? 3 : 4);
+	kcppair_dispose(&p);
+	/* Where the path is long, nothing is risked. */
+	kcppair_init(&p, &c, &far, &far, 1, 5);
+	for (int i = 0; i < 10; i++) {
+		kcppair_write(p.a, (const uint8_t *)"ask", 3, p.now);
+		kcppair_run(&p, p.now + 5010);
+		ck_assert_uint_eq(kcppair_read(p.b, (uint8_t [10]){ 0 }, 10, p.now), 3);
+		kcppair_write(p.b, (const uint8_t *)"answer", 6, p.now);
+		kcppair_run(&p, p.now + 5010);
+		ck_assert_uint_eq(kcppair_read(p.a, (uint8_t [10]){ 0 }, 10, p.now), 6);
+	}
+	kcppair_run(&p, p.now + SECOND);
+	ck_assert_uint_eq(p.ba.offered, 20);
+	kcppair_dispose(&p);
+}
+END_TEST
+
 START_TEST(nothing_to_do_when_idle)
 {
 	struct kcp_config c = config((enum wire_codec)_i);
@@ -497,6 +552,7 @@ main(void)
 
 	tcase_add_loop_test(t, bytes_arrive, 0, sizeof(flows) / sizeof(flows[0]));
 	tcase_add_test(t, fin_both_ways);
+	tcase_add_loop_test(t, answers_acknowledge, 0, 2);
 	tcase_add_loop_test(t, nothing_to_do_when_idle, 0, 2);
 	tcase_add_loop_test(t, closed_window_opens_again, 0, 4);
 	tcase_add_test(t, large_segments_do_not_widen_the_window);

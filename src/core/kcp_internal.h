@@ -182,6 +182,8 @@ struct kcp {
 	uint32_t echo_ts;
 	uint64_t echo_at;
 	bool wins_due;
+	bool asked;               /* a segment came, and none was sent since */
+	uint8_t answers;          /* so many were answered at once, in a row */
 	uint32_t wins_left;
 	uint64_t wins_at;         /* next repeat; KCP_NEVER: none */
 
@@ -261,6 +263,14 @@ uint64_t kcp_loss_deadline(const struct kcp *, uint64_t sends_at);
 /* `sn` arrived; spurious: although it had been found lost. */
 void kcp_loss_arrived(struct kcp *, uint32_t sn, bool spurious, uint64_t now);
 void kcp_loss_mark(struct kcp *, uint32_t sn);
+
+/* kcp_answer.c */
+/* How long the acknowledgement of the segment that just came may wait for an answer to ride along with, us. */
+uint64_t kcp_answer_wait(const struct kcp *);
+/* A segment came. */
+void kcp_answer_asked(struct kcp *);
+/* A new one is sent. */
+void kcp_answer_sent(struct kcp *, uint64_t now);
 
 /* kcp_tail.c */
 /* New data was put into a datagram and nothing is left to send: when to repeat it. */

@@ -273,6 +273,7 @@ put_new(struct kcp *k, struct wire_writer *w, size_t cap, uint64_t now)
 		fetch_bytes(snd_at(k, sn + 1));
 	if (!kcp_put_seg(k, w, sn) && !put_large(k, w, cap, sn))
 		return false;
+	kcp_answer_sent(k, now);
 	k->snd_nxt++;
 	k->unsent_bytes -= snd_at(k, sn)->len;
 	k->stat.segments_sent++;

@@ -191,8 +191,10 @@ advance(struct kcp *k)
 }
 
 static void
-owe_ack(struct kcp *k, const struct wire_frame *f, uint64_t now)
+owe_ack(struct kcp *k, const struct wire_frame *f, bool duplicate, uint64_t now)
 {
+	uint64_t at;
+
 	if (k->cfg.codec == WIRE_PLAIN) {
 		if (k->nacks == k->acks_cap) {
 			uint32_t cap = k->acks_cap != 0 ? k->acks_cap * 2 : 16;
@@ -214,8 +216,10 @@ owe_ack(struct kcp *k, const struct wire_frame *f, uint64_t now)
 		k->echo_at = now;
 	}
 	k->owed++;
-	if (k->ack_at == KCP_NEVER)
-		k->ack_at = now + k->cfg.ack_delay_us;
+	kcp_answer_asked(k);
+	at = now + k->cfg.ack_delay_us + (duplicate ? 0 : kcp_answer_wait(k));
+	if (at < k->ack_at)
+		k->ack_at = at;
 }
 
 static void
@@ -342,7 +346,7 @@ kcp_recv_data(struct kcp *k, const struct wire_frame *f, uint64_t now)
 		return KCPSHIM_E_STATE;
 	if (seq_before(f->sn, k->rcv_nxt) || present(k, f->sn)) {
 		k->stat.duplicates++;
-		owe_ack(k, f, now);
+		owe_ack(k, f, true, now);
 		return 0;
 	}
 	if (k->fin_seen && (seq_after(f->sn, k->rcv_fin) || (f->fin && f->sn != k->rcv_fin)))
@@ -360,7 +364,7 @@ kcp_recv_data(struct kcp *k, const struct wire_frame *f, uint64_t now)
 	advance(k);
 	if (k->islands > 0)
 		size_window(k, now);
-	owe_ack(k, f, now);
+	owe_ack(k, f, false, now);
 	k->wins_at = KCP_NEVER;
 	shrink(k);
 	return 0;

@@ -37,7 +37,7 @@ struct conn {
 	struct options options;
 	int error;                  /* positive errno with which it ended, not yet told */
 	size_t filler;              /* bytes of filler in front of the program's own */
-	bool readable, writable;    /* EAGAIN not met since it was ready */
+	bool readable, writable;    /* not all was taken, EAGAIN not met since it was ready */
 	size_t stash;               /* so many bytes, already passed on, wait unread */
 	size_t stash_run;           /* the packet that the first stashed byte came in is no longer than this */
 	size_t run;                 /* bytes read since the queue was last empty but for the stash */

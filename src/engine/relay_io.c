@@ -153,6 +153,9 @@ relay_read(struct loop *l, struct conn *c)
 		if (got > 0)
 			session_send_commit(c->session, (size_t)got, l->now);
 		moved += (size_t)got;
+		/* What came since has an edge of its own. */
+		if ((size_t)got == avail && !c->rdhup)
+			c->readable = false;
 	}
 	return c->readable;
 }
