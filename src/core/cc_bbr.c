@@ -1,22 +1,16 @@
 /* cc_bbr: the rule `auto`. Sends at the greatest rate the path delivered lately and keeps little more in flight than
  * that rate times the least round trip: draft-ietf-ccwg-bbr, with the gain cycle of draft-cardwell-iccrg-bbr-congestion-control-00. */
-#include "cc.h"
+#include "cc_bbr_start.h"
 
 #include <string.h>
 
-#define BW_ROUNDS 10u
 #define EXTRA_ROUNDS 10u
 #define GAIN 256u                         /* a factor of one */
 #define STARTUP_GAIN 709u                 /* 4 ln 2 = 2.77 */
 #define DRAIN_GAIN 89u
 #define STARTUP_PACE 200u                 /* per cent of a window that grows to twice itself in a round trip */
-#define LEAP 2u                           /* growth beyond the twofold: fourfold in all */
 #define LEAP_PACE 400u                    /* per cent of the window in a round trip: trains of a quarter of it */
-#define LEAP_RTT_MIN_US 80000u            /* on shorter paths there is little to gain */
-#define LEAP_RISE 16u                     /* of the round trip: what a train without a queue may vary by */
-#define LUMP_SHARE 8u                     /* of the window */
 #define SPREAD_GAIN 320u                  /* in start-up, once a train told the path's rate */
-#define HOLD_WAITS 3u                     /* round trips until samples have to bear a train's rate out */
 #define CWND_GAIN 512u
 #define PACING_MARGIN 253u                /* 1% below the estimate, so that a queue does not stay */
 #define DRAIN_ROUNDS 4u
@@ -25,15 +19,8 @@
 #define MEAN_ROUNDS 2u
 #define MEAN_ROUNDS_MAX 8u
 #define STEP_GAP_US 500u                  /* samples nearer than this are one */
-#define STEP_MIN_US 500u
-#define STEP_DIVISOR 32u
 #define PROBE_RTT_US 200000u
 #define PROBE_MEAN_ROUNDS 6u              /* two means, of which the second is without a queue */
-#define FULL_ROUNDS 3u
-#define RISE_SAMPLES 8u                   /* N_RTT_SAMPLE, MIN_RTT_DIVISOR, MIN_RTT_THRESH and MAX_RTT_THRESH of RFC 9406 */
-#define RISE_DIVISOR 8u
-#define RISE_MIN_US 4000u
-#define RISE_MAX_US 16000u
 #define HOLD_GAIN 384u                    /* a whole pipe even if the estimate lags one doubling behind */
 #define MIN_WINDOW 4u
 #define LOSS_EXCESS (65536u * 2u / 100u)  /* above what the path loses anyway (BBRLossThresh) */
@@ -48,46 +35,6 @@
 static const uint16_t cycle[] = { 320, 192, GAIN, GAIN, GAIN, GAIN, GAIN, GAIN };
 
 #define PHASES (sizeof(cycle) / sizeof(cycle[0]))
-
-static uint64_t
-max64(uint64_t a, uint64_t b)
-{
-	return a > b ? a : b;
-}
-
-static uint64_t
-min64(uint64_t a, uint64_t b)
-{
-	return a < b ? a : b;
-}
-
-/* Where round trips jump from one datagram to the next, the luckiest says nothing about what has to be in flight, and a window made
- * from its time starves the flow: there the mean counts. A queue grows in small steps. */
-static bool
-uneven(const struct cc_bbr *b)
-{
-	return b->step > max64(b->min_rtt / STEP_DIVISOR, STEP_MIN_US);
-}
-
-static bool
-jittery(const struct cc_bbr *b)
-{
-	return uneven(b) && b->least_mean > b->min_rtt + b->min_rtt / 4;
-}
-
-/* The path's round trip without a queue. */
-static uint64_t
-base_rtt(const struct cc_bbr *b)
-{
-	return jittery(b) ? b->least_mean : b->min_rtt;
-}
-
-/* A train told the path's rate: no need to look for it by a queue. */
-static bool
-spread(const struct cc_bbr *b)
-{
-	return b->start.spread && b->min_rtt >= LEAP_RTT_MIN_US && !uneven(b);
-}
 
 /* Samples of the first rounds span the time in which nothing was sent as well; a train that arrived slowly tells the rate itself. */
 static uint64_t
@@ -281,116 +228,6 @@ judge_loss(struct cc *c, const struct cc_ack *a, bool round)
 	}
 }
 
-/* Round trips from here on are a queue's. */
-static uint64_t
-queue_from(const struct cc_bbr *b)
-{
-	uint64_t base = base_rtt(b), slack = min64(max64(b->min_rtt / RISE_DIVISOR, RISE_MIN_US), RISE_MAX_US);
-
-	if (b->least_mean == 0 && b->mean_n >= RISE_SAMPLES && uneven(b))
-		base = b->mean_sum / b->mean_n;
-	return max64(base, b->rise_floor) + (jittery(b) ? max64(slack, 2 * b->step) : slack);
-}
-
-/* HyStart++ (RFC 9406): the least of some samples is well above the path's own round trip. Those of jitter come as they were sent. */
-static void
-look_for_queue(struct cc_bbr *b, const struct cc_ack *a)
-{
-	if (a->rtt == 0)
-		return;
-	if (b->rise_n == 0 || a->rtt < b->rise_min)
-		b->rise_min = (uint32_t)a->rtt;
-	if (++b->rise_n < RISE_SAMPLES)
-		return;
-	b->rising = b->rise_min > queue_from(b) && (b->held || a->queued);
-	b->rise_n = 0;
-}
-
-/* A whole round trip had about the rate of the train. */
-static bool
-borne_out(const struct cc_bbr *b)
-{
-	return spread(b) && b->bw.value[0] > b->start.rate / 4 * 3;
-}
-
-/* A train was much faster and met no queue: the pipe is not full, whatever else makes the round trips longer. */
-static bool
-outrun(const struct cc_bbr *b)
-{
-	return !b->start.spread && b->min_rtt >= LEAP_RTT_MIN_US && b->bw.value[0] < b->start.rate / 3 * 2;
-}
-
-/* Doubling on until the losses show would throw more than a whole pipe away. The flow waits one round trip, in which the rate that
- * the path delivers shows; is the queue gone then, it had another reason. */
-static void
-check_hold(struct cc_bbr *b, const struct cc_ack *a)
-{
-	look_for_queue(b, a);
-	if (!b->held) {
-		if (!b->rising || a->app_limited)
-			return;
-		b->held = b->start.over = true;
-		b->hold_end = a->delivered;
-		b->full_at = (uint32_t)a->now;
-		b->hold_n = b->hold_queued = 0;
-		b->hold_min = b->rise_min;
-		return;
-	}
-	if (a->rtt != 0 && a->rtt < b->hold_min)
-		b->hold_min = a->rtt;
-	if (a->rate != 0 && b->hold_n < UINT16_MAX) {
-		b->hold_n++;
-		b->hold_queued += a->queued;
-	}
-	if (a->acked == 0 || a->prior_delivered < b->hold_end || (uint32_t)a->now - b->full_at < a->srtt)
-		return;
-	if (spread(b) && !borne_out(b) && b->start.waits < HOLD_WAITS) {
-		/* The peer's window may have kept it from being tried. */
-		b->start.waits++;
-		b->hold_end = a->delivered;
-		b->full_at = (uint32_t)a->now;
-		return;
-	}
-	b->held = false;
-	/* Jitter was so high now and then, not all the time; and its datagrams come as they were sent. */
-	b->full = uneven(b) ? b->hold_min > queue_from(b) && b->hold_queued * 4u >= b->hold_n * 3u : b->rising;
-	if (b->full && outrun(b)) {
-		b->full = false;
-		b->rise_floor = b->rise_min;
-	}
-	if (b->full && borne_out(b))
-		winmax_update(&b->bw, max64(b->start.rate, b->bw.value[0]), (uint16_t)b->round, BW_ROUNDS);
-	b->doubt_bw = b->full ? b->bw.value[0] : 0;
-	if (b->full)
-		b->full_bw = b->doubt_bw;
-}
-
-static void
-check_full(struct cc_bbr *b, const struct cc_ack *a, bool round)
-{
-	if (b->full)
-		return;
-	check_hold(b, a);
-	if (b->full || b->held || !round || a->app_limited)
-		return;
-	if (b->congested) {
-		b->full = true;
-		/* A mark cannot turn out to have been none. */
-		b->full_by_loss = b->prior_hi != 0;
-		return;
-	}
-	/* One that overtook the others ends its round early, and the rate had no time to grow. */
-	if ((uint32_t)a->now - b->full_at < max64(a->srtt, base_rtt(b)))
-		return;
-	b->full_at = (uint32_t)a->now;
-	if (b->bw.value[0] >= b->full_bw + b->full_bw / 4) {
-		b->full_bw = b->bw.value[0];
-		b->full_rounds = 0;
-		return;
-	}
-	b->full = ++b->full_rounds >= FULL_ROUNDS;
-}
-
 static void
 enter_probe_bw(struct cc_bbr *b, const struct cc_ack *a)
 {
@@ -399,25 +236,6 @@ enter_probe_bw(struct cc_bbr *b, const struct cc_ack *a)
 	b->phase = b->doubt_bw != 0 ? 0 : (uint8_t)(2 + (a->now / 7 + a->delivered) % (PHASES - 2));
 	b->phase_at = (uint32_t)a->now;
 	b->full_by_loss = false;
-}
-
-/* A full pipe gives no more to a flow that sends a quarter more; one that gives a little more is asked again. */
-static void
-settle_doubt(struct cc_bbr *b)
-{
-	uint64_t bw = b->bw.value[0];
-
-	if (bw > b->doubt_bw + b->doubt_bw / 8 && !b->congested) {
-		b->rise_floor = b->rise_min;
-		b->state = BBR_STARTUP;
-		b->full = false;
-		b->full_bw = b->full_rounds = 0;
-	} else if (bw > b->full_bw + b->full_bw / 32 && !b->congested) {
-		b->full_bw = bw;
-		b->phase = 0;
-		return;
-	}
-	b->doubt_bw = 0;
 }
 
 static void
@@ -443,7 +261,7 @@ advance_phase(struct cc *c, const struct cc_ack *a)
 	}
 	/* The fast phase shows in the round trip after the one that drains it. */
 	if (b->phase == 3 && b->doubt_bw != 0)
-		settle_doubt(b);
+		bbr_start_settle(b);
 }
 
 static void
@@ -483,7 +301,7 @@ update_state(struct cc *c, const struct cc_ack *a, bool round)
 {
 	struct cc_bbr *b = &c->bbr;
 
-	check_full(b, a, round);
+	bbr_start_check(b, a, round);
 	if (b->state == BBR_STARTUP && b->full)
 		b->state = BBR_DRAIN;
 	if (b->state == BBR_DRAIN && a->inflight <= bdp(b))
@@ -508,30 +326,6 @@ pacing_gain(const struct cc_bbr *b)
 	}
 }
 
-/* A long path may be filled faster than by doubling, by what trains show of it. */
-static bool
-may_leap(const struct cc *c, const struct cc_ack *a)
-{
-	const struct cc_bbr *b = &c->bbr;
-
-	if (b->state != BBR_STARTUP || b->full || b->held || b->start.over || b->min_rtt < LEAP_RTT_MIN_US || uneven(b))
-		return false;
-	if (b->rising || a->rtt > b->min_rtt + b->min_rtt / LEAP_RISE || b->round_lost > b->round_acked / 8)
-		return false;
-	/* Of a window that is not made use of, nothing is shown; nor by acknowledgements in lumps. */
-	return !a->app_limited && a->inflight + a->acked >= c->cwnd / 2 && a->acked <= c->cwnd / LUMP_SHARE;
-}
-
-/* The window may grow up to what a train has shown that the path carries without a queue. */
-static void
-leap(struct cc *c, const struct cc_ack *a)
-{
-	uint64_t limit = c->bbr.start.rate * c->bbr.min_rtt / 1000000u;
-
-	if (c->cwnd < limit && may_leap(c, a))
-		c->cwnd = min64(c->cwnd + LEAP * (uint64_t)a->acked, limit);
-}
-
 /* Before the pipe was full once, a low estimate is the writer's, not the path's. The estimate of a growing flow lags behind, for it
  * spans the time in which the window was sent as well: a window that is made use of doubles in any case. */
 static uint64_t
@@ -543,7 +337,7 @@ start_rate(struct cc *c, const struct cc_ack *a, uint64_t rate)
 	if (spread(b))
 		return path_rate(b) * SPREAD_GAIN / GAIN;
 	if (b->state == BBR_STARTUP && !a->app_limited && a->srtt != 0)
-		rate = max64(rate, c->cwnd * 10000u / a->srtt * (may_leap(c, a) ? LEAP_PACE : STARTUP_PACE));
+		rate = max64(rate, c->cwnd * 10000u / a->srtt * (bbr_start_may_leap(c, a) ? LEAP_PACE : STARTUP_PACE));
 	return rate;
 }
 
@@ -588,7 +382,7 @@ set_cwnd(struct cc *c, const struct cc_ack *a)
 		c->cwnd = min64(c->cwnd + a->acked, target);
 	else if (c->cwnd < target || bdp(b) == 0)
 		c->cwnd += a->acked;
-	leap(c, a);
+	bbr_start_leap(c, a);
 	if (b->inflight_hi != UINT64_MAX)
 		c->cwnd = min64(c->cwnd, b->inflight_hi + b->extra.value[0]);
 	c->cwnd = max64(c->cwnd, least);

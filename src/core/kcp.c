@@ -103,7 +103,7 @@ kcp_input(struct kcp *k, const struct wire_frame *f, uint64_t now)
 
 	if (f->type > WIRE_WINS)
 		return KCPSHIM_E_FORMAT;
-	if (k->cfg.codec == WIRE_PLAIN || f->type == WIRE_ACK || f->type == WIRE_WINS) {
+	if (k->cfg.codec == WIRE_PLAIN ? !kcp_ack_known(k, f) : f->type == WIRE_ACK || f->type == WIRE_WINS) {
 		rc = kcp_ack_frame(k, f, now);
 		/* A una from nowhere says nothing against the bytes that came with it. */
 		if (rc != 0 && f->type != WIRE_DATA)

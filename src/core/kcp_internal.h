@@ -249,6 +249,13 @@ void kcp_recv_dispose(struct kcp *);
 
 /* kcp_ack.c */
 int kcp_ack_frame(struct kcp *, const struct wire_frame *, uint64_t now);
+/* Plain: a header that acknowledges and allows no more than the ones before, as those of most segments do. */
+static inline bool
+kcp_ack_known(const struct kcp *k, const struct wire_frame *f)
+{
+	return f->una == k->snd_una && f->una == k->wnd_una && f->wnd == k->rmt_wnd && f->wnd > 0 && k->probe_at == KCP_NEVER &&
+	    k->probes == 0 && (f->type == WIRE_ACK ? seq_before(f->sn, k->snd_una) : f->type == WIRE_DATA);
+}
 void kcp_ack_done(struct kcp *, uint64_t now);
 void kcp_ack_reset(struct kcp *);
 /* Whether a segment was sent while the flow itself gave no reason to drop (cc.h). */

@@ -259,8 +259,10 @@ put_lost(struct kcp *k, struct wire_writer *w, size_t cap, uint64_t now)
 static void
 fetch_bytes(const struct snd_seg *s)
 {
-	for (uint32_t at = 0; at < s->len; at += 64)
-		__builtin_prefetch(s->data + at);
+	const uint8_t *end = s->data + s->len;
+
+	for (const uint8_t *p = s->data; p < end; p += 64)
+		__builtin_prefetch(p);
 }
 
 static bool
