@@ -158,7 +158,7 @@ bbr_start_may_leap(const struct cc *c, const struct cc_ack *a)
 void
 bbr_start_leap(struct cc *c, const struct cc_ack *a)
 {
-	uint64_t limit = c->bbr.start.rate * c->bbr.min_rtt / 1000000u;
+	uint64_t limit = (uint64_t)c->bbr.start.rate * c->bbr.min_rtt / 1000000u;
 
 	if (c->cwnd < limit && bbr_start_may_leap(c, a))
 		c->cwnd = min64(c->cwnd + LEAP * (uint64_t)a->acked, limit);

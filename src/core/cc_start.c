@@ -5,6 +5,7 @@
 
 #define TRAIN_MIN 16u        /* datagrams: fewer say little of a rate */
 #define TRAIN_SHARE 16u      /* of the round trip that they take at least, or they came as a lump */
+#define FASTER_DIVISOR 4u    /* so much above what seemed to be the path's rate shows that it was not */
 #define SPREAD_MIN 48u       /* datagrams: in fewer, jitter takes as long as a queue */
 #define SPREAD_DIVISOR 8u    /* of the time in which they left: so much later is slower */
 #ifndef SPREAD_SHARE
@@ -38,10 +39,13 @@ cc_start_on_ack(struct cc_start *s, const struct cc_ack *a, uint32_t mss, bool r
 		return;
 	slower = bytes >= (uint64_t)SPREAD_MIN * mss && came > left + left / SPREAD_DIVISOR + a->srtt / SPREAD_SHARE;
 	rate = bytes * 1000000u / (came > left ? came : left);
-	if (rate > s->rate) {
-		s->rate = rate;
-		s->spread = slower;
-	} else if (slower) {
+	rate = rate < UINT32_MAX ? rate : UINT32_MAX;
+	if (rate > s->rate)
+		s->rate = (uint32_t)rate;
+	if (slower) {
 		s->spread = true;
+		s->spread_rate = rate > s->spread_rate ? (uint32_t)rate : s->spread_rate;
+	} else if (rate > s->spread_rate + s->spread_rate / FASTER_DIVISOR) {
+		s->spread = false;
 	}
 }

@@ -18,7 +18,8 @@ struct cc_start {
 	bool spread;                        /* trains arrive more slowly than they are sent: `rate` is the path's */
 	bool over;                          /* no fourfold growth any more */
 	uint8_t waits;                      /* round trips in which samples stayed below `rate` */
-	uint64_t rate;                      /* bytes/s: greatest that a train had */
+	uint32_t rate;                      /* bytes/s: greatest that a train had, and of those that were slower */
+	uint32_t spread_rate;
 };
 
 /* Takes in what one datagram of acknowledgements told. `round`: it ends a round trip, so that a train begins with it. `mss`: bytes of

@@ -317,7 +317,8 @@ put_data(struct kcp *k, struct wire_writer *w, size_t cap, uint64_t now)
 		if (!put)
 			break;
 	}
-	if (k->snd_nxt == k->snd_end && k->lost.count == 0 && cwnd_open(k))
+	/* On a long path, a first write that comes in pieces must not make the whole first window look like a slow writer's. */
+	if (!(k->seeded && k->delivered == 0) && k->snd_nxt == k->snd_end && k->lost.count == 0 && cwnd_open(k))
 		k->app_limited_until = k->delivered + k->inflight > 0 ? k->delivered + k->inflight : 1;
 }
 
