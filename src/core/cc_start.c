@@ -8,9 +8,7 @@
 #define FASTER_DIVISOR 4u    /* so much above what seemed to be the path's rate shows that it was not */
 #define SPREAD_MIN 48u       /* datagrams: in fewer, jitter takes as long as a queue */
 #define SPREAD_DIVISOR 8u    /* of the time in which they left: so much later is slower */
-#ifndef SPREAD_SHARE
-#define SPREAD_SHARE 32u
-#endif     /* and so much of the round trip, or it was chance */
+#define SPREAD_SHARE 32u     /* and so much of the round trip, or it was chance */
 
 static void
 begin_train(struct cc_start *s, const struct cc_ack *a)

@@ -94,7 +94,7 @@ acked_until(struct kcp *k, uint32_t una, bool has_echo, uint32_t echo, uint64_t 
 }
 
 static void
-take_window(struct kcp *k, const struct wire_frame *f, uint64_t now)
+take_window(struct kcp *k, const struct wire_frame *f)
 {
 	uint32_t wnd = f->wnd < KCP_WND_MAX ? f->wnd : KCP_WND_MAX;
 	uint32_t behind = k->snd_una - f->una;
@@ -173,7 +173,7 @@ kcp_ack_frame(struct kcp *k, const struct wire_frame *f, uint64_t now)
 			rc = take_plain_ack(k, f, now);
 		acked_until(k, f->una, false, 0, now);
 	}
-	take_window(k, f, now);
+	take_window(k, f);
 	return rc;
 }
 
