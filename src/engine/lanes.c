@@ -13,6 +13,7 @@
 #include "fdroom.h"
 #include "ident.h"
 #include "listener.h"
+#include "listener_defer.h"
 #include "log.h"
 #include "udp.h"
 #include "udp_steer.h"
@@ -189,6 +190,9 @@ lanes_part_ready(struct loop *l, struct source *src, uint32_t events)
 
 	if (!(events & EPOLLHUP))
 		return;
+	/* As for the first thread: before the ends of the connections themselves are seen. */
+	if (events & EPOLLERR)
+		listener_forsake(l, (struct listener *)src);
 	fd = lanes_connect(l, 0, SOCK_NONBLOCK);
 	if (fd >= 0)
 		close(fd);
