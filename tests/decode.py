@@ -94,6 +94,26 @@ def parameters(data):
     return found
 
 
+def frames(data):
+    """The frames that the recorded datagrams hold."""
+    at = 0
+    while at < len(data):
+        kind = data[at]
+        if kind == 0x01:
+            number, length = struct.unpack_from("<IH", data, at + 1)
+            at += 7 + length
+            yield "DATA", number, data[at - length:at]
+        elif kind == 0x03:
+            yield "ACK", *struct.unpack_from("<IIIHB", data, at + 1)
+            at += 16
+        elif kind == 0x0E:
+            yield "ECN", *struct.unpack_from("<IIII", data, at + 1)
+            at += 17
+        else:
+            raise AssertionError(f"frame {kind}")
+    assert at == len(data)
+
+
 class Direction:
     """Keys of one direction and the highest packet number seen."""
 
@@ -147,6 +167,7 @@ class Session:
         self.noise.ephemeral(d[40:72])
         found = parameters(self.noise.open(d[72:]))
         assert found[1] == struct.pack("<Q", 1800000000123456789)
+        assert found[8] == b"\x01"
         self.client_cid, self.client_key, self.offered = d[:4], d[40:72], found[4]
 
     def retry(self, d, record):
@@ -164,7 +185,7 @@ class Session:
         self.noise.ephemeral(d[12:44])
         self.noise.mix_key(shared)
         found = parameters(self.noise.open(d[44:]))
-        assert found[5] == d[8:12]
+        assert found[5] == d[8:12] and found[8] == b"\x01"
         assert len(found[6]) == 20 and found[6][0] == 0xA0 and found[6][19] == 0xAF
         suite, = found[4]
         assert suite in self.offered and suite == self.v["suite"]
@@ -183,7 +204,15 @@ class Session:
         direction = self.directions[sender]
         assert d[:4] == (self.server_cid if sender == "client" else self.client_cid)
         number = record["packet_number"]
-        assert direction.open(d) == (number, bytes.fromhex(record["plain"]))
+        plain = bytes.fromhex(record["plain"])
+        assert direction.open(d) == (number, plain)
+        clock, = struct.unpack_from("<I", plain)
+        assert clock == 1000 + number & 0xFFFFFFFF
+        told = list(frames(plain[4:]))
+        if record["text"] == "marks":
+            assert told == [("ACK", 4, 1024, 1000, 5, 0), ("ECN", 3, 40, 0, 2)], told
+        else:
+            assert told == [("DATA", number & 0xFFFFFFFF, record["text"].encode())], told
         assert direction.phase == record["phase"]
         if direction.phase == 1:
             self.check_keys("client_to_server_phase_1", direction)

@@ -60,35 +60,65 @@ print_traffic(const char *name, const struct traffic_keys *t, const char *end)
 	printf("%s\n", end);
 }
 
-/* One DATA datagram: clock, a DATA frame with `text`. `by_server` tells the direction. */
+/* One DATA datagram: clock, then `frames`, said in words by `text`. `by_server` tells the direction. */
 static void
-print_data(const struct session *s, struct traffic_keys *keys, bool by_server, unsigned phase, uint64_t pn, const char *text,
-    const char *end)
+print_frames(const struct session *s, struct traffic_keys *keys, bool by_server, unsigned phase, uint64_t pn, const char *text,
+    const uint8_t *frames, size_t len, const char *end)
 {
 	struct seal *seal = seal_new(mem, (enum seal_suite)keys->suite, keys->key, keys->iv);
 	uint8_t d[512], plain[256], rnd[16] = { 0 };
-	size_t len = strlen(text);
 	int sealed;
 
 	if (seal == NULL)
 		errx(1, "seal_new");
 	bytes_put32(plain, 1000 + (uint32_t)pn);
-	plain[4] = 0x01;
-	bytes_put32(plain + 5, (uint32_t)pn);
-	bytes_put16(plain + 9, (uint16_t)len);
-	memcpy(plain + 11, text, len);
+	memcpy(plain + 4, frames, len);
 	bytes_put32(d, s->cid[by_server ? 0 : 1]);
 	d[4] = (uint8_t)(KIND_DATA + phase % 2);
 	bytes_put32(d + 5, (uint32_t)pn);
-	memcpy(d + HEADER, plain, 11 + len);
-	sealed = seal_protect(seal, pn, d, HEADER, d + HEADER, 11 + len, rnd);
+	memcpy(d + HEADER, plain, 4 + len);
+	sealed = seal_protect(seal, pn, d, HEADER, d + HEADER, 4 + len, rnd);
 	if (sealed < 0)
 		errx(1, "seal_protect");
 	printf("\t\t{\"from\":\"%s\",\"kind\":\"DATA\",\"phase\":%u,\"packet_number\":%llu,\"text\":\"%s\",",
 	    by_server ? "server" : "client", phase, (unsigned long long)pn, text);
-	print_hex("plain", plain, 11 + len, ",");
+	print_hex("plain", plain, 4 + len, ",");
 	print_hex("hex", d, HEADER + (size_t)sealed, end);
 	seal_free(mem, seal);
+}
+
+/* A DATA frame with `text`. */
+static void
+print_data(const struct session *s, struct traffic_keys *keys, bool by_server, unsigned phase, uint64_t pn, const char *text,
+    const char *end)
+{
+	uint8_t frame[256];
+	size_t len = strlen(text);
+
+	frame[0] = 0x01;
+	bytes_put32(frame + 1, (uint32_t)pn);
+	bytes_put16(frame + 5, (uint16_t)len);
+	memcpy(frame + 7, text, len);
+	print_frames(s, keys, by_server, phase, pn, text, frame, 7 + len, end);
+}
+
+/* ACK without a range, and ECN: what a receiver says of datagrams that came with marks. */
+static void
+print_marks(const struct session *s, struct traffic_keys *keys, uint64_t pn, const char *end)
+{
+	static const uint32_t counts[] = { 3, 40, 0, 2 };
+	uint8_t frames[16 + 17];
+
+	frames[0] = 0x03;
+	bytes_put32(frames + 1, 4);
+	bytes_put32(frames + 5, 1024);
+	bytes_put32(frames + 9, 1000);
+	bytes_put16(frames + 13, 5);
+	frames[15] = 0;
+	frames[16] = 0x0e;
+	for (unsigned i = 0; i < 4; i++)
+		bytes_put32(frames + 17 + 4 * i, counts[i]);
+	print_frames(s, keys, true, 0, pn, "marks", frames, sizeof(frames), end);
 }
 
 static void
@@ -110,8 +140,8 @@ static void
 print_handshake(struct session *s, const struct session_keys *keys, const uint8_t client_secret[32],
     const uint8_t server_secret[32])
 {
-	struct handshake_params offer = { .time = UINT64_C(1800000000123456789), .rcv_wnd = 1024, .mtu = 1472, .nsuites = 2 };
-	struct handshake_params answer = { .rcv_wnd = 2048, .mtu = 1400, .has_reset = true, .reset = { 0xa0, [19] = 0xaf },
+	struct handshake_params offer = { .time = UINT64_C(1800000000123456789), .rcv_wnd = 1024, .mtu = 1472, .ecn = true, .nsuites = 2 };
+	struct handshake_params answer = { .rcv_wnd = 2048, .mtu = 1400, .has_reset = true, .ecn = true, .reset = { 0xa0, [19] = 0xaf },
 		.nsuites = 1, .suites = { s->suite } }, got;
 	uint8_t accept_d[HANDSHAKE_ACCEPT_LEN];
 
@@ -159,7 +189,8 @@ print_session(struct session *s, const char *end)
 	next = s->client_keys.tx;
 	traffic_renew(&next);
 	print_data(s, &next, false, 1, UINT64_C(0x100000001), "after the key update", "},\n");
-	print_data(s, &s->server_keys.tx, true, 0, 1, "the other direction has not changed its key", "}\n\t],\n");
+	print_data(s, &s->server_keys.tx, true, 0, 1, "the other direction has not changed its key", "},\n");
+	print_marks(s, &s->server_keys.tx, 2, "}\n\t],\n");
 	print_traffic("client_to_server", &s->client_keys.tx, ",");
 	print_traffic("client_to_server_phase_1", &next, ",");
 	print_traffic("server_to_client", &s->server_keys.tx, "");
